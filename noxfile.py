@@ -1,0 +1,142 @@
+"""What there is to run: ``nox -s tests``, ``nox -s lint typing docs``, ``nox -l`` for the rest.
+
+A session installs all that it needs. A Python that is not on the machine is skipped, and nox says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+if sys.version_info < (3, 11):  # noqa: UP036 - nox itself also runs on older ones
+    sys.exit("asynczarr needs Python 3.11 or newer: run nox by one, e.g. `python3.12 -m pip install nox`")
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({"3.11", "3.12", "3.13", HERE}, key=lambda version: [int(part) for part in version.split(".")])
+COVERAGE_MINIMUM = 95
+
+nox.needs_version = ">= 2024.10"
+nox.options.sessions = ["lint", "typing", "tests", "docs", "build"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+
+if shutil.which("pyenv") and "PYENV_VERSION" not in os.environ:
+    # There, `python3.12` on PATH is a shim that fails unless that version is selected: select all that we can use.
+    versions = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False).stdout
+    usable = [version for version in versions.split() if version.rpartition(".")[0] in PYTHONS]
+    if usable:
+        os.environ["PYENV_VERSION"] = ":".join(usable)
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str, extras: str = "") -> None:
+    """Install asynczarr, editable, with dependency groups of pyproject.toml."""
+    wanted = [requirement for group in groups for requirement in nox.project.dependency_groups(PROJECT, group)]
+    session.install("-e", f".[{extras}]" if extras else ".", *wanted)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The whole suite, on every Python that is here; then the coverage of all of them together."""
+    install(session, "test", "interop")
+    env = {"COVERAGE_FILE": f".coverage.{session.python}"}
+    whole = not session.posargs
+    options = ["-n", "2", "--dist", "worksteal", "--cov", "--cov-report="] if whole else session.posargs
+    session.run("python", "-m", "pytest", *options, env=env)
+    if whole:
+        session.notify("coverage")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Combine what the `tests` sessions measured and fail below the minimum."""
+    session.install("coverage")
+    session.run("coverage", "combine")
+    session.run("coverage", "report", f"--fail-under={COVERAGE_MINIMUM}")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, spelling, and the order of the layers."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    session.run("lint-imports")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy and pyright, both strict, and the share of the public names that a type checker knows: all."""
+    install(session, "typing", "test", extras="cli,codecs")
+    # The stubs of NumPy are written for the Python that is installed, so check for that one.
+    session.run("mypy", "--strict", f"--python-version={HERE}")
+    session.run("pyright", f"--pythonversion={HERE}")
+    # --verifytypes needs an installed package: an editable one is found by its path file only.
+    session.run("pyright", f"--pythonversion={HERE}", "--verifytypes", "asynczarr", "--ignoreexternal")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with every warning an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job on real data: write a sharded array, stream it, read it by zarr-python, draw it."""
+    session.install(".[demo]")
+    session.run("asynczarr", "demo", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Every script in examples/ runs to its end."""
+    session.install(".[demo]")
+    for script in sorted(Path("examples").glob("*.py")):
+        session.run("python", "-W", "error", str(script))
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel, install the wheel where nothing else is, and use it."""
+    session.install("build")
+    out = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(out))
+    (wheel,) = out.glob("*.whl")
+    session.install("--force-reinstall", str(wheel))
+    session.chdir(out)  # away from the sources, so that the wheel is what gets imported
+    session.run("python", "-W", "error", "-c", SMOKE_TEST)
+
+
+SMOKE_TEST = """
+import asyncio, pathlib, numpy as np, asynczarr as az
+
+async def main():
+    async with az.create_array("smoke.zarr", shape=(100, 100), dtype="int32", chunks=(30, 30)) as array:
+        await array.write(np.arange(10_000, dtype="int32").reshape(100, 100))
+    async with az.open_array("smoke.zarr") as array:
+        total = sum([int(chunk.data.sum()) async for chunk in array.stream_chunks()])
+    assert total == 49_995_000, total
+    package = pathlib.Path(az.__file__).parent
+    assert "site-packages" in package.parts and (package / "py.typed").exists()
+    print("asynczarr", az.__version__, "works from", package)
+
+asyncio.run(main())
+"""
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """The next entry of the changelog, made of the fragments in changes/."""
+    session.install("towncrier")
+    session.run("towncrier", "build", "--draft", "--version", PROJECT["project"]["version"])
