@@ -136,13 +136,9 @@ class StoreError(AsyncZarrError):
 class NotFound(StoreError, FileNotFoundError):
     """Raised when a node or key that must exist does not. Never retried."""
 
-    __str__ = AsyncZarrError.__str__
-
 
 class AlreadyExists(StoreError, FileExistsError):
     """Raised by create-only writes when the key, or a node at the path, is there already."""
-
-    __str__ = AsyncZarrError.__str__
 
 
 class PreconditionFailed(StoreError):
@@ -204,13 +200,9 @@ class ConnectionFailed(Unavailable):
 class AttemptTimeout(StoreError, TimeoutError):
     """Raised when one attempt, or one chunk with ``timeout=``, took too long."""
 
-    __str__ = AsyncZarrError.__str__
-
 
 class DeadlineExceeded(StoreError, TimeoutError):
     """Raised when all attempts together took too long; carries the last cause."""
-
-    __str__ = AsyncZarrError.__str__
 
 
 class BudgetExhausted(StoreError):
@@ -253,8 +245,6 @@ class CodecError(AsyncZarrError):
 
 class ChunkMissing(AsyncZarrError, LookupError):
     """Raised when ``missing="raise"`` was asked for and a chunk is not stored."""
-
-    __str__ = AsyncZarrError.__str__
 
 
 class SelectionError(AsyncZarrError, IndexError):

@@ -1,0 +1,217 @@
+"""The array: a view of everything, with metadata that can be changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from math import prod
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import SelectionError
+from ..metadata.node import ArrayMetadata, NamedConfig, ZarrFormat
+from ..selection import basic, block
+from ..store.base import Store
+from ..stream.read import MAX_BYTES
+from ..stream.sink import OnItemError, Source, WriteReport, WriteStreamOptions, write_stream
+from ..stream.write import edits, write
+from . import change
+from .node import Node, NodeOptions, stored_array
+from .view import Indexer, View
+
+__all__ = ["Array"]
+
+
+class Array(View, Node):
+    """A Zarr array. Make one with :func:`asynczarr.open_array` or :func:`asynczarr.create_array`.
+
+    Metadata is that of the moment of opening; changes made through this object are seen by it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        metadata: ArrayMetadata,
+        *,
+        read_only: bool,
+        owns_store: bool = False,
+        options: NodeOptions | None = None,
+    ) -> None:
+        Node.__init__(self, store, path, read_only=read_only, owns_store=owns_store, options=options)
+        self._adopt(metadata)
+
+    def _adopt(self, metadata: ArrayMetadata) -> None:
+        """Go on with new metadata."""
+        self._metadata = metadata
+        array = stored_array(self._store, self._path, metadata, self._options)
+        View.__init__(self, array, basic((), metadata.shape), metadata.dimension_names, read_only=self._read_only)
+
+    @property
+    def metadata(self) -> ArrayMetadata:
+        """The metadata record."""
+        return self._metadata
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """User attributes, read-only; change them with :meth:`update_attributes`."""
+        return MappingProxyType(self._metadata.attributes)
+
+    @property
+    def zarr_format(self) -> ZarrFormat:
+        """2 or 3."""
+        return self._metadata.zarr_format
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk, the smallest unit that is decoded; with shards of an inner one, else of the first."""
+        return self._array.chunk_shape
+
+    @property
+    def shards(self) -> tuple[int, ...] | None:
+        """Shape of a shard, the unit that is stored; ``None`` without sharding."""
+        return self._array.chain.spec.shape if self._array.shard else None
+
+    @property
+    def cdata_shape(self) -> tuple[int, ...]:
+        """Number of chunks along each axis."""
+        return tuple(axis.nchunks for axis in self._array.chunk_axes)
+
+    @property
+    def nchunks(self) -> int:
+        """Number of chunks, stored or not."""
+        return prod(self.cdata_shape)
+
+    @property
+    def fill_value(self) -> Any:
+        """What elements read as that were never written."""
+        return self._array.fill
+
+    @property
+    def dimension_names(self) -> tuple[str | None, ...] | None:
+        """Names of the axes (v3)."""
+        return self._metadata.dimension_names
+
+    @property
+    def codecs(self) -> tuple[NamedConfig, ...]:
+        """The codec chain; for v2 the equivalent one."""
+        return self._metadata.codecs or self._array.chain.to_configs()
+
+    @property
+    def blocks(self) -> Indexer:
+        """Block indexing: the region of whole chunks, by coordinates in the chunk grid."""
+        return Indexer(lambda index: self._view(block(index, self._array.chunk_axes)))
+
+    async def write_stream(
+        self,
+        source: Source,
+        *,
+        concurrency: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        checkpoint: str | os.PathLike[str] | None = None,
+        on_error: OnItemError = "raise",
+        validate: bool = True,
+        progress: Callable[[WriteReport], object] | None = None,
+    ) -> WriteReport:
+        """Write items from an iterable, each stored object once, several at a time, within a byte budget.
+
+        An item is a ``Chunk``, a pair ``(chunk index, data)``, or a pair ``(region, data)`` with a tuple of slices.
+        Items for one chunk or shard are gathered until it is complete; what the budget cannot hold is merged later.
+
+        Args:
+            source: async or plain iterable. A plain one runs in a worker thread, so it may read files. A sequence does
+                not.
+            concurrency: stored objects being encoded and written.
+            max_bytes: bytes gathered and on their way; the source is not asked for more beyond.
+            checkpoint: path of a ledger file. Items whose objects an earlier, killed run has finished are left out.
+            on_error: stop taking items at the first error, let what was accepted finish, and raise it; or go on,
+                listing failed items in the report and calling a callable with ``(where, error)``.
+            validate: items must have the exact shape, and a dtype that casts within its kind.
+            progress: called with the report after each object written.
+
+        Returns:
+            A report with counts and failed items.
+
+        Raises:
+            Forbidden: opened with ``mode="r"``.
+            AsyncZarrError: the first failure, with ``on_error="raise"``.
+        """
+        self._check_writable()
+        options = WriteStreamOptions(
+            concurrency=concurrency,
+            max_bytes=max_bytes,
+            checkpoint=checkpoint,
+            on_error=on_error,
+            validate=validate,
+            progress=progress,
+        )
+        return await write_stream(self._array, source, options)
+
+    async def resize(self, shape: tuple[int, ...] | int) -> None:
+        """Change the shape. Growing writes only metadata; shrinking then also removes what falls outside.
+
+        Raises:
+            Forbidden: opened with ``mode="r"``.
+            MetadataError: another number of axes, or a shape that the chunk grid cannot have.
+        """
+        self._check_writable()
+        new = (shape,) if isinstance(shape, int) else tuple(shape)
+        self._adopt(await change.resize(self, new))
+
+    async def append(self, data: Any, axis: int = 0) -> tuple[int, ...]:
+        """Grow along an axis and write `data` there. Appends at the same time get different places, each whole.
+
+        Returns:
+            The new shape.
+
+        Raises:
+            SelectionError: `data` does not have the array's other axes.
+        """
+        self._check_writable()
+        values = np.asarray(data)
+        if not -self.ndim <= axis < self.ndim:
+            raise SelectionError(f"axis {axis} of {self.ndim}")
+        axis %= self.ndim
+        expected = self.shape[:axis] + self.shape[axis + 1 :]
+        if values.ndim != self.ndim or values.shape[:axis] + values.shape[axis + 1 :] != expected:
+            raise SelectionError(f"cannot append shape {values.shape} to {self.shape} along axis {axis}")
+        metadata, start = await change.grow(self, axis, values.shape[axis])
+        self._adopt(metadata)
+        region = basic((slice(None),) * axis + (slice(start, start + values.shape[axis]),), self.shape)
+        values = values.astype(self.dtype, copy=False)
+        await write(self._array, edits(self._array, region, values, growing=True))
+        return self.shape
+
+    async def update_attributes(self, changes: Mapping[str, Any], *, replace: bool = False) -> None:
+        """Set attributes; with `replace`, remove all others. Changes that others make to other attributes survive.
+
+        Raises:
+            MetadataError: a value that is no JSON.
+        """
+        self.check_writable()
+        self._adopt(await change.update_attributes(self, self._metadata, changes, replace=replace))
+
+    async def refresh(self) -> None:
+        """Read the metadata again, to see what others have changed."""
+        self._adopt(await change.reload(self, self._metadata))
+
+    async def nchunks_stored(self) -> int:
+        """Number of stored objects (chunks, or shards), found by listing."""
+        return sum([1 async for _ in change.stored_keys(self)])
+
+    async def nbytes_stored(self) -> int:
+        """Bytes of all stored objects, without metadata."""
+        return await change.stored_bytes(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Array {self._store.url} /{self._path} shape={self.shape} dtype={self.dtype} chunks={self.chunks}>"

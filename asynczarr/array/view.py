@@ -1,0 +1,302 @@
+"""What an array and every part of it can do: be read, written, streamed and selected from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..codec import pool
+from ..errors import Forbidden, MetadataError, SelectionError
+from ..selection import Selection, basic, by_name, orthogonal, vectorized
+from ..stream.chunks import Chunk, ChunkStream, Missing, OnError, StreamOptions
+from ..stream.map import Place, map_stream
+from ..stream.position import Progress
+from ..stream.read import MAX_BYTES, read
+from ..stream.slices import SliceStream
+from ..stream.stored import StoredArray
+from ..stream.write import edits, write
+from .slabs import slabs
+
+if TYPE_CHECKING:
+    from .array import Array
+
+__all__ = ["Indexer", "View"]
+
+NDArray = np.ndarray[Any, np.dtype[Any]]
+
+
+class Indexer:
+    """``array.oindex``, ``array.vindex`` and ``array.blocks``: other meanings of ``[...]``."""
+
+    __slots__ = ("_select",)
+
+    def __init__(self, select: Callable[[Any], View]) -> None:
+        self._select = select
+
+    def __getitem__(self, index: Any) -> View:
+        return self._select(index)
+
+
+class View:
+    """A selection of an array, not read yet. Selecting from it again composes the selections."""
+
+    def __init__(
+        self, array: StoredArray, selection: Selection, names: tuple[str | None, ...] | None, *, read_only: bool
+    ) -> None:
+        self._array = array
+        self._selection = selection
+        self._names = names
+        self._read_only = read_only
+
+    @property
+    def stored(self) -> StoredArray:
+        """The array as the engine sees it; for those who build on :mod:`asynczarr.stream`."""
+        return self._array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Elements along each axis."""
+        return self._selection.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype of the elements; for Zarr v2 in the byte order of the store."""
+        return self._array.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements in memory (of strings and objects, only of the references)."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def read_only(self) -> bool:
+        """Writing raises ``Forbidden``."""
+        return self._read_only
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a 0-d array")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> View:
+        """Basic indexing: integers, slices with any step, ``...``, or ``{"dimension": index}`` by name; lazy."""
+        if isinstance(index, Mapping):
+            index = by_name(index, self._dimension_names())
+        return self._view(basic(index, self.shape))
+
+    @property
+    def oindex(self) -> Indexer:
+        """Orthogonal indexing: an integer, slice, integer array or mask for each axis, each for itself."""
+        return Indexer(lambda index: self._view(orthogonal(index, self.shape)))
+
+    @property
+    def vindex(self) -> Indexer:
+        """Point indexing: one integer array an axis, broadcast against each other, or one mask of the array's shape."""
+        return Indexer(lambda index: self._view(vectorized(index, self.shape)))
+
+    @property
+    def blocks(self) -> Indexer:
+        """Block indexing: the region of whole chunks, by coordinates in the chunk grid.
+
+        Raises:
+            SelectionError: on a view; blocks are those of the whole array.
+        """
+        raise SelectionError("blocks belong to the array, not to a view of it")
+
+    def _view(self, inner: Selection) -> View:
+        return View(self._array, self._selection.compose(inner), self._kept_names(), read_only=self._read_only)
+
+    def _dimension_names(self) -> tuple[str | None, ...]:
+        if self._names is None:
+            raise SelectionError("indexing by name needs dimension names, this array has none")
+        return self._names
+
+    def _kept_names(self) -> tuple[str | None, ...] | None:
+        return None
+
+    async def read(
+        self,
+        *,
+        out: NDArray | None = None,
+        concurrency: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        timeout: float | None = None,
+    ) -> NDArray:
+        """Read all of it into an ndarray. Every chunk is fetched and decoded once.
+
+        Args:
+            out: filled and returned instead of a new array; must have this shape and dtype.
+            concurrency: thread hops (embedded stores) or requests (others) in flight; by default what measured best.
+            max_bytes: bytes of chunks on their way, besides the result.
+            timeout: seconds for one chunk.
+
+        Returns:
+            An array of this shape and dtype; elements that were never written have the fill value.
+
+        Raises:
+            StoreError: the store failed; a missing chunk is no failure.
+            CodecError: a chunk is damaged.
+        """
+        if out is None:
+            out = np.empty(self.shape, self.dtype)
+        elif out.shape != self.shape or out.dtype != self.dtype:
+            raise SelectionError(f"out= must be {self.shape} {self.dtype}, not {out.shape} {out.dtype}")
+        await read(self._array, self._selection, out, concurrency=concurrency, max_bytes=max_bytes, timeout=timeout)
+        return out
+
+    async def write(self, value: Any, *, concurrency: int | None = None, max_bytes: int = MAX_BYTES) -> None:
+        """Write an array or scalar, broadcast to this shape and cast as NumPy's assignment does.
+
+        A chunk that is covered in part is changed by compare-and-swap: parts written by others at the same time, in
+        this process or another one, survive. `value` must not change before this returns.
+
+        Raises:
+            Forbidden: opened with ``mode="r"``.
+            StoreError: the store failed; each chunk then has its old or its new value.
+            CodecError: a value cannot be encoded.
+            SelectionError: `value` does not broadcast to this shape.
+        """
+        self._check_writable()
+        source = np.asarray(value)
+        if source.dtype != self.dtype:
+            source = source.astype(self.dtype) if source.nbytes < 2**20 else await pool.run(source.astype, self.dtype)
+        if source.shape != self.shape:
+            try:
+                source = np.broadcast_to(source, self.shape)
+            except ValueError as error:
+                raise SelectionError(f"a value of shape {source.shape} does not fit into {self.shape}") from error
+        await write(
+            self._array, edits(self._array, self._selection, source), concurrency=concurrency, max_bytes=max_bytes
+        )
+
+    def stream_chunks(
+        self,
+        *,
+        concurrency: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        ordered: bool = True,
+        missing: Missing = "fill",
+        on_error: OnError = "raise",
+        timeout: float | None = None,
+        filter: Callable[[tuple[int, ...]], bool] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> ChunkStream:
+        """Stream the chunks that it touches: ``async for chunk in array.stream_chunks()``.
+
+        Chunks are read ahead as far as `concurrency` and `max_bytes` allow, and only as the consumer takes them.
+
+        Args:
+            concurrency: thread hops (embedded stores) or requests (others) in flight; by default what measured best.
+            max_bytes: bytes alive between request and delivery; one chunk is admitted however large.
+            ordered: C order of the chunks (with shards: shard by shard), or as they complete.
+            missing: chunks that are not stored come as fill values, are left out, or raise ``ChunkMissing``.
+            on_error: raise the first error, or leave the chunk out, count it in ``stream.failures`` and call a callable
+                with ``(index, error)``.
+            timeout: seconds for one chunk; then ``AttemptTimeout``.
+            filter: called with each chunk index before it is fetched; false leaves it out.
+            progress: called with a ``Progress`` after each chunk taken.
+            state: what ``stream.state()`` of an earlier stream returned: go on from there.
+        """
+        options = StreamOptions(
+            concurrency=concurrency,
+            max_bytes=max_bytes,
+            ordered=ordered,
+            missing=missing,
+            on_error=on_error,
+            timeout=timeout,
+            filter=filter,
+            progress=progress,
+            state=state,
+        )
+        return ChunkStream(self._array, self._selection, options)
+
+    def stream_slices(
+        self,
+        axis: int | str = 0,
+        start: int | None = None,
+        stop: int | None = None,
+        step: int | None = None,
+        *,
+        concurrency: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        timeout: float | None = None,
+    ) -> SliceStream:
+        """Stream one slice after the other along an axis; every chunk is fetched and decoded once.
+
+        Args:
+            axis: number or dimension name of the axis.
+            start: first index, as in a slice.
+            stop: index to stop before, as in a slice.
+            step: any step but 0, as in a slice; negative goes backwards.
+            concurrency: thread hops or requests in flight.
+            max_bytes: budget; the slab of chunks that a slice comes from is admitted however large.
+            timeout: seconds for one chunk.
+
+        Raises:
+            SelectionError: no such axis, or the view was made by point indexing.
+        """
+        if isinstance(axis, str):
+            names = self._dimension_names()
+            if axis not in names:
+                raise SelectionError(f"no dimension is called {axis!r}: {names}")
+            axis = names.index(axis)
+        number, plan = slabs(self._array, self._selection, axis, slice(start, stop, step))
+        return SliceStream(self._array, plan, number, concurrency=concurrency, max_bytes=max_bytes, timeout=timeout)
+
+    async def map_chunks(
+        self,
+        function: Callable[[Chunk], Any],
+        out: Array | None = None,
+        *,
+        where: Place = "thread",
+        concurrency: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        missing: Missing = "fill",
+    ) -> list[Any]:
+        """Call ``function(chunk)`` for every chunk, several at a time.
+
+        Args:
+            function: returns what becomes of the chunk. With ``"loop"`` it may be a coroutine function, with
+                ``"process"`` it and its result must be picklable.
+            out: array to write the results to, each at its chunk's ``region``; each of its stored objects is written
+                once.
+            where: ``"thread"``: in the worker thread that has decoded the chunk. ``"loop"``: on the event loop, for
+                functions that await. ``"process"``: in a worker process, for Python code that keeps the GIL busy.
+            concurrency: batches of chunks in flight.
+            max_bytes: bytes of chunks on their way.
+            missing: chunks that are not stored are given as fill values, left out, or raise ``ChunkMissing``.
+
+        Returns:
+            The results in C order of the chunks; an empty list if they went to `out`.
+
+        Raises:
+            Exception: whatever `function` raises; nothing new is started after the first error.
+        """
+        options = StreamOptions(concurrency=concurrency, max_bytes=max_bytes, ordered=out is None, missing=missing)
+        async with map_stream(self._array, self._selection, function, where, options) as stream:
+            if out is None:
+                return [item.value async for item in stream]
+            await out.write_stream(
+                ((item.region, item.value) async for item in stream), concurrency=concurrency, max_bytes=max_bytes
+            )
+            return []
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise Forbidden("opened with mode='r'", store=self._array.store.url, key=self._array.prefix)
+        if not self._array.chain.writable:
+            raise MetadataError("an unknown codec that may be ignored on read makes this array read-only")

@@ -1,0 +1,124 @@
+"""What every stream is: an async iterator and context manager over a window of jobs, with nothing left behind.
+
+A class and not an async generator: a generator that suspends inside a task group or cancel scope cancels its caller
+when the consumer leaves the loop early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from .budget import ByteBudget
+from .window import Window
+
+__all__ = ["WindowStream"]
+
+T = TypeVar("T")
+
+
+class WindowStream(ABC, Generic[T]):
+    """Items made by jobs of a window, handed out one at a time.
+
+    Nothing runs before the first item is asked for, and new jobs start only when an item is taken: demand is the
+    credit. Leaving the loop in any way ends all jobs; ``async with`` and :meth:`aclose` also wait for that.
+
+    Args:
+        max_bytes: budget of everything between request and delivery.
+        ordered: results of jobs in order of launch, not of completion.
+    """
+
+    def __init__(self, *, max_bytes: int, ordered: bool) -> None:
+        self._budget = ByteBudget(max_bytes)
+        self._ordered = ordered
+        self._ready: deque[tuple[T | None, int, Any]] = deque()
+        self._window: Window[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pulling = False
+        self._closed = False
+
+    @abstractmethod
+    def _slots(self) -> int:
+        """Get ready to fill the window; return how many slots it has. Called once, on the running loop."""
+
+    @abstractmethod
+    def _fill(self, window: Window[Any]) -> None:
+        """Launch jobs while the window admits them and there is something to do."""
+
+    @abstractmethod
+    def _take(self, result: Any, cost: int) -> None:
+        """Queue what a job made: item (``None``: counted, but not handed out), share of the cost, mark."""
+
+    def _passed(self, mark: Any) -> None:
+        """The item with this mark was taken."""
+
+    @property
+    def bytes_alive(self) -> int:
+        """Bytes between request and delivery, as counted against ``max_bytes``."""
+        return self._budget.used
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._pulling:
+            raise RuntimeError("two tasks iterate over one stream; give each its own, or put a queue between")
+        if self._closed:
+            raise StopAsyncIteration
+        self._pulling = True
+        try:
+            return await self._pull()
+        except BaseException:
+            await self.aclose()
+            raise
+        finally:
+            self._pulling = False
+
+    async def _pull(self) -> T:
+        if self._window is None:
+            self._loop = asyncio.get_running_loop()
+            self._window = Window(slots=self._slots(), budget=self._budget, ordered=self._ordered)
+        while True:
+            self._fill(self._window)
+            while self._ready:
+                item, cost, mark = self._ready.popleft()
+                self._budget.release(cost)
+                self._passed(mark)
+                if item is not None:
+                    return item
+            if not self._window:
+                raise StopAsyncIteration
+            self._take(*await self._window.pop())
+
+    async def aclose(self) -> None:
+        """End the stream: cancel its jobs, wait for them, free what is queued. Iterating further just stops."""
+        self._closed = True
+        self._budget.release(sum(cost for _, cost, _ in self._ready))
+        self._ready.clear()
+        if self._window is not None:
+            await self._window.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        # Jobs know the window but not the stream, so a stream left by ``break`` is collected and ends them here.
+        window, loop = getattr(self, "_window", None), getattr(self, "_loop", None)
+        if not window or loop is None or loop.is_closed():
+            return
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if here:
+            window.cancel()
+        else:
+            loop.call_soon_threadsafe(window.cancel)

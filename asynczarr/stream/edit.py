@@ -1,0 +1,134 @@
+"""New values for one stored object, and the object that they make of the old one. Pure CPU work, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..codec.chain import CodecChain
+from ..codec.fill import is_fill
+from ..codec.sharding import ShardLayout
+from ..selection import Projection
+from ..types import BytesLike, Coords
+from .plan import inner_axes
+from .stored import StoredArray
+
+__all__ = ["Edit", "Patch"]
+
+NDArray = np.ndarray[Any, np.dtype[Any]]
+
+
+class Patch(NamedTuple):
+    """Part of a stored object, and the values for it: ``object[part.chunk] = source[part.out]``."""
+
+    part: Projection
+    source: NDArray
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Everything that is to be written to one stored object.
+
+    Attributes:
+        array: where it belongs.
+        coords: coordinates of the object in the grid of stored objects.
+        shape: its shape as encoded.
+        patches: applied in order, later ones win.
+        erase: the patches put back fill values, so what is not stored need not be.
+        growing: others may be making the array longer, so what lies past its end now may be theirs: keep it.
+    """
+
+    array: StoredArray
+    coords: Coords
+    shape: tuple[int, ...]
+    patches: Sequence[Patch]
+    erase: bool = False
+    growing: bool = False
+
+    @property
+    def key(self) -> str:
+        """Key of the object."""
+        return self.array.key(self.coords)
+
+    @cached_property
+    def whole(self) -> bool:
+        """The patches cover every element that lies inside the array: the old object does not matter."""
+        if self.erase:
+            return False
+        return any(self._replaces(patch.part) for patch in self.patches) or (
+            len(self.patches) > 1 and _covered(self.array, self.coords, self.shape, self.patches)
+        )
+
+    def apply(self, current: BytesLike | None) -> BytesLike | None:
+        """The new object; ``None`` if nothing needs to be stored.
+
+        Args:
+            current: the old object, ``None`` if there is none (or it does not matter).
+
+        Raises:
+            CodecError: the old object cannot be decoded, or the new values cannot be encoded.
+        """
+        if current is None and self.erase:
+            return None
+        chain = self.array.chain_for(self.shape)
+        if chain.shard is not None:
+            return self._shard(chain.shard, current)
+        old = None if current is None or self.whole else chain.decode(current)
+        return self._encode(chain, _merged(self.array, self.shape, self.patches, old, self.whole))
+
+    def _shard(self, layout: ShardLayout, current: BytesLike | None) -> BytesLike | None:
+        chunks: dict[Coords, BytesLike] = {}
+        if current is not None and not self.whole:
+            chunks.update(layout.split(current))
+        axes = inner_axes(self.array, self.shape)
+        by_chunk: dict[Coords, list[Patch]] = {}
+        for part, source in self.patches:
+            for inner in part.split(axes):
+                by_chunk.setdefault(inner.coords, []).append(Patch(inner, source))
+        for coords, patches in by_chunk.items():
+            if self.erase and coords not in chunks:
+                continue
+            whole = any(self._replaces(patch.part) for patch in patches)
+            stored = None if whole else chunks.get(coords)
+            old = None if stored is None else layout.chain.decode(stored)
+            data = self._encode(layout.chain, _merged(self.array, layout.inner_shape, patches, old, whole))
+            if data is None:
+                chunks.pop(coords, None)
+            else:
+                chunks[coords] = data
+        return layout.assemble(chunks)
+
+    def _replaces(self, part: Projection) -> bool:
+        return part.whole and not (self.growing and part.inside != part.shape)
+
+    def _encode(self, chain: CodecChain, chunk: NDArray) -> BytesLike | None:
+        return chain.encode(chunk) if self.array.write_empty or not is_fill(chunk, self.array.fill) else None
+
+
+def _covered(array: StoredArray, coords: Coords, shape: tuple[int, ...], patches: Iterable[Patch]) -> bool:
+    """Whether patches that each cover a part cover together all that lies inside the array."""
+    seen = np.zeros(shape, np.bool_)
+    for part, _ in patches:
+        seen[part.chunk] = True
+    inside = tuple(
+        slice(0, min(size, axis.extent - axis.start(c)))
+        for axis, c, size in zip(array.axes, coords, shape, strict=True)
+    )
+    return bool(seen[inside].all())
+
+
+def _merged(
+    array: StoredArray, shape: tuple[int, ...], patches: Sequence[Patch], old: NDArray | None, whole: bool
+) -> NDArray:
+    """The decoded chunk after the patches, on top of `old` or of fill values."""
+    first = patches[0]
+    if whole and len(patches) == 1 and first.part.exact and first.source[first.part.out].shape == shape != ():
+        return first.source[first.part.out]
+    chunk = array.fill_array(shape) if old is None else np.array(old)
+    for part, source in patches:
+        chunk[part.chunk] = source[part.out]
+    return chunk

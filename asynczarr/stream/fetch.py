@@ -1,0 +1,144 @@
+"""Bytes out of the store for a fetch: one request for a chunk, index and coalesced ranges for chunks of a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeAlias
+
+from ..codec.coalesce import coalesce
+from ..codec.shard_index import ShardIndex
+from ..codec.sharding import ShardLayout
+from ..errors import CodecError, PreconditionFailed, Truncated, Unavailable
+from ..store.base import SyncStore
+from ..types import ByteRange, BytesLike, Parts, Version
+from .limits import request_slots
+from .plan import Fetch
+from .stored import StoredArray
+
+__all__ = ["Encoded", "fetch", "fetch_sync"]
+
+Encoded: TypeAlias = list[BytesLike | None]
+"""Encoded chunks of a fetch, one a piece; ``None`` for a chunk that is not stored."""
+
+_Steps: TypeAlias = Generator[tuple[list[ByteRange], Version | None], Parts | None, Encoded]
+
+ATTEMPTS = 16
+"""How often a shard may change between reading its index and its chunks before the read fails."""
+
+
+async def fetch(array: StoredArray, wanted: Fetch) -> Encoded:
+    """Read the encoded chunks of a fetch."""
+    slots = request_slots(array.store)
+    layout = array.chain_for(wanted.shape).shard
+    if layout is None:
+        async with slots:
+            data = await array.store.get(wanted.key)
+        return [_checked(array, wanted, data)]
+    steps = _shard_steps(array, wanted, layout)
+    try:
+        ranges, version = next(steps)
+        while True:
+            try:
+                async with slots:
+                    parts = await array.store.get_ranges(wanted.key, ranges, if_version=version)
+            except PreconditionFailed as error:
+                ranges, version = steps.throw(error)
+            else:
+                ranges, version = steps.send(parts)
+    except StopIteration as stop:
+        encoded: Encoded = stop.value
+        return encoded
+
+
+def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
+    """Like :func:`fetch`, blocking, for stores that can."""
+    layout = array.chain_for(wanted.shape).shard
+    if layout is None:
+        limit = array.chain_for(wanted.shape).max_encoded_size()
+        return [_checked(array, wanted, store.get_sync(wanted.key, ByteRange(0, limit + 1)))]
+    steps = _shard_steps(array, wanted, layout)
+    try:
+        ranges, version = next(steps)
+        while True:
+            try:
+                parts = store.get_ranges_sync(wanted.key, ranges, if_version=version)
+            except PreconditionFailed as error:
+                ranges, version = steps.throw(error)
+            else:
+                ranges, version = steps.send(parts)
+    except StopIteration as stop:
+        encoded: Encoded = stop.value
+        return encoded
+
+
+def _checked(array: StoredArray, wanted: Fetch, data: BytesLike | None) -> BytesLike | None:
+    limit = array.chain_for(wanted.shape).max_encoded_size()
+    if data is not None and len(data) > limit:
+        raise CodecError(f"a chunk has at most {limit} bytes, this object has more", codec=array.chain.bytes_codec.name)
+    return data
+
+
+def _shard_steps(array: StoredArray, wanted: Fetch, layout: ShardLayout) -> _Steps:
+    """The conversation with the store about one shard: yields what to read, is sent what was read.
+
+    It does no I/O itself, so the blocking and the asynchronous path are one piece of code.
+    """
+    cache, key, whole = array.indexes, wanted.key, wanted.whole
+    for _ in range(ATTEMPTS):
+        cached = cache.get(key)
+        if cached is not None:
+            version: Version | None = cached[0]
+            index = cached[1]
+        elif whole:
+            parts = yield [ByteRange(0, layout.max_shard_size)], None
+            if parts is None:
+                return [None] * len(wanted.pieces)
+            if parts.size == len(parts.data[0]):
+                return _from_whole(wanted, layout, parts)
+            whole = False  # legal, but full of gaps: better by ranges
+            continue
+        else:
+            parts = yield [layout.index_range], None
+            if parts is None:
+                return [None] * len(wanted.pieces)
+            index, version = layout.decode_index(parts.data[0], parts.size), parts.version
+            cache.put(key, version, index)
+        try:
+            encoded = yield from _from_ranges(array, wanted, index, version)
+        except PreconditionFailed:
+            encoded = None
+        if encoded is not None:
+            return encoded
+        cache.discard(key)
+    raise Unavailable(f"the shard changed {ATTEMPTS} times while it was read", key=key)
+
+
+def _from_whole(wanted: Fetch, layout: ShardLayout, parts: Parts) -> Encoded:
+    data = parts.data[0]
+    index = layout.decode_index(layout.index_range.of(data), len(data))
+    ranges = [index.range(piece.part.coords) for piece in wanted.pieces]
+    return [None if part is None else part.of(data) for part in ranges]
+
+
+def _from_ranges(
+    array: StoredArray, wanted: Fetch, index: ShardIndex, version: Version | None
+) -> Generator[tuple[list[ByteRange], Version | None], Parts | None, Encoded | None]:
+    """Chunks by coalesced ranges; ``None`` if the shard vanished meanwhile."""
+    ranges = [index.range(piece.part.coords) for piece in wanted.pieces]
+    present = [(number, part) for number, part in enumerate(ranges) if part is not None]
+    encoded: Encoded = [None] * len(ranges)
+    if not present:
+        return encoded
+    runs = coalesce([part for _, part in present], gap=array.coalesce_gap, max_size=array.coalesce_max)
+    parts = yield [ByteRange(run.start, run.stop) for run in runs], version
+    if parts is None:
+        return None
+    for run, data in zip(runs, parts.data, strict=True):
+        if len(data) != run.stop - run.start:
+            raise Truncated(f"asked for {run.stop - run.start} bytes of a shard, got {len(data)}", key=wanted.key)
+        view = memoryview(data)
+        for member in run.members:
+            number, part = present[member]
+            assert part.stop is not None
+            encoded[number] = view[part.start - run.start : part.stop - run.start]
+    return encoded

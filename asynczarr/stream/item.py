@@ -1,0 +1,87 @@
+"""Items of a ``write_stream`` source: what goes where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import SelectionError
+from ..selection import Selection, basic
+from .chunks import Chunk
+from .stored import StoredArray
+
+__all__ = ["Item", "NDArray", "Where", "normalise"]
+
+NDArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Where: TypeAlias = Any
+"""A chunk index (integers) or a region (slices), as the source gave it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One item of a source.
+
+    Attributes:
+        number: its place in the source, from 0.
+        where: index or region as the source gave it.
+        selection: the region of the array that it covers.
+        data: its values, of the array's dtype and the region's shape; owned by us.
+    """
+
+    number: int
+    where: Where
+    selection: Selection
+    data: NDArray
+
+
+def normalise(array: StoredArray, number: int, given: Any, *, validate: bool) -> Item:
+    """Understand an item: a :class:`Chunk`, ``(chunk index, data)`` or ``(region, data)``.
+
+    Args:
+        array: where it goes.
+        number: its place in the source.
+        given: the item.
+        validate: the shape must be that of the region, and the dtype must cast safely within its kind. Otherwise data
+            is broadcast and cast as NumPy's assignment does.
+
+    Raises:
+        SelectionError: not an item, outside of the array, or (with `validate`) of the wrong shape or dtype.
+    """
+    if isinstance(given, Chunk):
+        where: Where = given.region
+        data: Any = given.data
+    elif isinstance(given, tuple) and len(given) == 2:
+        where, data = given
+    else:
+        raise SelectionError(f"an item is a Chunk or a pair (index or region, data), not {type(given).__name__}")
+    selection = basic(_region(array, where), array.shape)
+    values = np.asarray(data)
+    if validate:
+        if values.shape != selection.shape:
+            raise SelectionError(f"item at {where} has shape {values.shape}, its region has {selection.shape}")
+        if not np.can_cast(values.dtype, array.dtype, "same_kind"):
+            raise SelectionError(f"item at {where} has dtype {values.dtype}, the array has {array.dtype}")
+    # Copied: the source may reuse its buffer for the next item while this one waits. Our own chunks never change.
+    copy = None if isinstance(given, Chunk) else True
+    values = np.array(values, array.dtype, copy=copy)
+    if values.shape != selection.shape:
+        values = np.broadcast_to(values, selection.shape)
+    return Item(number, where, selection, values)
+
+
+def _region(array: StoredArray, where: Where) -> tuple[Any, ...]:
+    index = where if isinstance(where, tuple) else (where,)
+    if not index or not all(isinstance(part, int | np.integer) for part in index):
+        return index
+    axes = array.chunk_axes
+    if len(index) != len(axes):
+        raise SelectionError(f"chunk index {where} has {len(index)} axes, the array has {len(axes)}")
+    region = []
+    for part, axis in zip(index, axes, strict=True):
+        if not 0 <= part < axis.nchunks:
+            raise SelectionError(f"chunk index {where} is outside of the grid of {[a.nchunks for a in axes]} chunks")
+        start = axis.start(int(part))
+        region.append(slice(start, min(start + axis.size(int(part)), axis.extent)))
+    return tuple(region)

@@ -1,0 +1,63 @@
+"""Limits that hold for a whole process: requests in flight per store, and one writer at a time per key.
+
+asyncio primitives belong to one event loop, so everything here is kept per running loop; entries vanish with their
+store or loop. Between loops, threads and processes the compare-and-swap of the store decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..store.base import Store
+
+__all__ = ["MAX_REQUESTS", "key_lock", "request_slots"]
+
+MAX_REQUESTS = 64
+"""Requests in flight per store and event loop, whatever the number of streams."""
+
+
+class _PerLoop:
+    """What one store needs on one event loop."""
+
+    __slots__ = ("__weakref__", "locks", "requests")
+
+    def __init__(self) -> None:
+        self.requests = asyncio.Semaphore(MAX_REQUESTS)
+        self.locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, _PerLoop]] = WeakKeyDictionary()
+
+
+def _state(store: Store) -> _PerLoop:
+    stores = _loops.setdefault(asyncio.get_running_loop(), WeakKeyDictionary())
+    state = stores.get(store)
+    if state is None:
+        state = stores[store] = _PerLoop()
+    return state
+
+
+def request_slots(store: Store) -> asyncio.Semaphore:
+    """The semaphore that every request of the engine to `store` holds while it is on the wire."""
+    return _state(store).requests
+
+
+@asynccontextmanager
+async def key_lock(store: Store, key: str) -> AsyncIterator[None]:
+    """Hold the lock of one key: read-modify-writes of this loop follow each other instead of colliding."""
+    locks = _state(store).locks
+    lock, users = locks.get(key) or (asyncio.Lock(), 0)
+    locks[key] = (lock, users + 1)
+    try:
+        async with lock:
+            yield
+    finally:
+        lock, users = locks[key]
+        if users == 1:
+            del locks[key]
+        else:
+            locks[key] = (lock, users - 1)

@@ -1,0 +1,254 @@
+"""``write_stream()``: items from any iterable, gathered per stored object, each written once, in parallel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from ..codec import pool
+from ..errors import AsyncZarrError
+from ..types import Coords
+from .budget import ByteBudget
+from .edit import Edit, Patch
+from .item import Item, Where, normalise
+from .ledger import Ledger
+from .read import MAX_BYTES, shape_of_window
+from .stored import StoredArray
+from .window import Window
+from .write import edit_cost, store_edit
+
+__all__ = ["FailedItem", "OnItemError", "Source", "WriteReport", "WriteStreamOptions", "write_stream"]
+
+Source: TypeAlias = AsyncIterable[Any] | Iterable[Any]
+OnItemError: TypeAlias = Literal["raise", "skip"] | Callable[[Where, AsyncZarrError], object]
+
+LEDGER_PERIOD = 0.05
+"""Seconds for which finished objects are collected before one append to the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An item of the source that is not, or not wholly, in the array.
+
+    Attributes:
+        number: its place in the source, from 0.
+        where: index or region as the source gave it.
+        error: why.
+    """
+
+    number: int
+    where: Where
+    error: AsyncZarrError
+
+
+@dataclass(slots=True)
+class WriteReport:
+    """What ``write_stream`` has done.
+
+    Attributes:
+        items: items taken from the source.
+        written: stored objects (chunks, or shards) written.
+        rewritten: of these, how many had to be merged with what was stored.
+        skipped: items left out because the checkpoint lists all their objects.
+        nbytes: decoded bytes of the items written.
+        failed: items that failed, in order of their number.
+    """
+
+    items: int = 0
+    written: int = 0
+    rewritten: int = 0
+    skipped: int = 0
+    nbytes: int = 0
+    failed: list[FailedItem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStreamOptions:
+    """Options of ``write_stream``; see there."""
+
+    concurrency: int | None = None
+    max_bytes: int = MAX_BYTES
+    checkpoint: str | os.PathLike[str] | None = None
+    on_error: OnItemError = "raise"
+    validate: bool = True
+    progress: Callable[[WriteReport], object] | None = None
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What has arrived for one stored object."""
+
+    coords: Coords
+    shape: tuple[int, ...]
+    inside: int
+    patches: list[Patch] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    elements: int = 0
+    nbytes: int = 0
+    spilled: bool = False
+
+
+class _Sink:
+    """The state of one ``write_stream`` call."""
+
+    def __init__(self, array: StoredArray, options: WriteStreamOptions, ledger: Ledger | None) -> None:
+        self.array = array
+        self.options = options
+        self.ledger = ledger
+        self.report = WriteReport()
+        self.error: AsyncZarrError | None = None
+        self._stages: dict[Coords, _Stage] = {}
+        self._failed: dict[int, FailedItem] = {}
+        self._finished: list[Coords] = []
+        self._flushed = 0.0
+        slots, _ = shape_of_window(array, options.concurrency, options.max_bytes, single=True)
+        self._budget = ByteBudget(options.max_bytes)
+        self._window: Window[tuple[_Stage, Edit, AsyncZarrError | None]]
+        self._window = Window(slots=slots, budget=self._budget, ordered=False)
+
+    async def run(self, source: Source) -> None:
+        """Take every item, then write what is left. Stops taking at the first error, unless errors are skipped."""
+        try:
+            async for given in _pull(source):
+                number, self.report.items = self.report.items, self.report.items + 1
+                try:
+                    item = normalise(self.array, number, given, validate=self.options.validate)
+                except AsyncZarrError as error:
+                    self._fail(FailedItem(number, getattr(given, "index", None), error))
+                else:
+                    await self._accept(item)
+                if self.error is not None:
+                    break
+            if self.error is None:
+                for stage in list(self._stages.values()):
+                    await self._launch(stage)
+            while self._window:
+                await self._settle()
+        finally:
+            await self._window.aclose()
+            await self._record(force=True)
+        self.report.failed = [self._failed[number] for number in sorted(self._failed)]
+        if self.error is not None:
+            raise self.error
+
+    async def _accept(self, item: Item) -> None:
+        done = self.ledger.finished if self.ledger else ()
+        parts = [part for part in item.selection.project(self.array.axes) if part.coords not in done]
+        if not parts and item.data.size:
+            self.report.skipped += 1
+        for part in parts:
+            stage = self._stages.get(part.coords)
+            if stage is None:
+                stage = self._stages[part.coords] = _Stage(part.coords, part.shape, _inside(self.array, part.coords))
+            values = item.data[part.out]
+            stage.patches.append(Patch(part, item.data))
+            stage.items.append(item)
+            stage.elements += values.size
+            size = values.size * self.array.item_bytes
+            stage.nbytes += size
+            self._budget.take(size)
+            if stage.elements >= stage.inside:
+                await self._launch(stage)
+        while self._budget.used > self._budget.limit and (self._window or self._stages):
+            if self._window:
+                await self._settle()
+            else:  # more unfinished objects than the budget holds: write the fullest as it is, and merge the rest later
+                fullest = max(self._stages.values(), key=lambda stage: stage.nbytes)
+                fullest.spilled = True
+                await self._launch(fullest)
+
+    async def _launch(self, stage: _Stage) -> None:
+        """Write what a stage holds; it counts against the budget until it is written."""
+        del self._stages[stage.coords]
+        edit = Edit(self.array, stage.coords, stage.shape, stage.patches)
+        cost = edit_cost(edit)
+        while self._window and not self._window.admits(cost):
+            await self._settle()
+        self._window.launch(_store(stage, edit), cost)
+
+    async def _settle(self) -> None:
+        """Wait for one write and book it."""
+        (stage, edit, error), cost = await self._window.pop()
+        self._budget.release(cost + stage.nbytes)
+        if error is not None:
+            for item in stage.items:
+                self._fail(FailedItem(item.number, item.where, error))
+            return
+        self.report.written += 1
+        self.report.rewritten += not edit.whole
+        self.report.nbytes += stage.nbytes
+        if edit.whole:
+            self._finished.append(stage.coords)
+        await self._record(force=False)
+        if self.options.progress is not None:
+            self.options.progress(self.report)
+
+    def _fail(self, failed: FailedItem) -> None:
+        if failed.number in self._failed:
+            return
+        self._failed[failed.number] = failed
+        if self.options.on_error == "raise":
+            self.error = self.error or failed.error
+        elif callable(self.options.on_error):
+            self.options.on_error(failed.where, failed.error)
+
+    async def _record(self, *, force: bool) -> None:
+        """Bring finished objects into the ledger, several with one sync."""
+        now = asyncio.get_running_loop().time()
+        if self.ledger is not None and self._finished and (force or now - self._flushed >= LEDGER_PERIOD):
+            finished, self._finished, self._flushed = self._finished, [], now
+            await self.ledger.add(finished)
+
+
+async def write_stream(array: StoredArray, source: Source, options: WriteStreamOptions) -> WriteReport:
+    """Write a stream of items into an array; see ``Array.write_stream``."""
+    ledger = None
+    if options.checkpoint is not None:
+        identity = {"store": array.store.url, "path": array.prefix, "shape": array.shape, "grid": _grid(array)}
+        ledger = await Ledger.open(options.checkpoint, identity)
+    sink = _Sink(array, options, ledger)
+    try:
+        await sink.run(source)
+    finally:
+        if ledger is not None:
+            await ledger.aclose()
+    return sink.report
+
+
+async def _store(stage: _Stage, edit: Edit) -> tuple[_Stage, Edit, AsyncZarrError | None]:
+    # An error is a result here, not the end of the window: what was accepted still drains.
+    try:
+        await store_edit(edit)
+    except AsyncZarrError as error:
+        return stage, edit, error
+    return stage, edit, None
+
+
+async def _pull(source: Source) -> AsyncIterator[Any]:
+    """The items of a source of either kind. Plain iterators run in a worker thread: they may read files."""
+    if isinstance(source, AsyncIterable):
+        async for item in source:
+            yield item
+    elif isinstance(source, Sequence):
+        for item in source:
+            yield item
+    else:
+        end = object()
+        iterator = iter(source)
+        while (item := await pool.run(next, iterator, end)) is not end:
+            yield item
+
+
+def _inside(array: StoredArray, coords: Coords) -> int:
+    """Elements of a stored object that lie inside the array."""
+    return prod(min(axis.size(c), axis.extent - axis.start(c)) for axis, c in zip(array.axes, coords, strict=True))
+
+
+def _grid(array: StoredArray) -> list[Any]:
+    return [list(array.chain.spec.shape), [axis.nchunks for axis in array.axes], str(np.dtype(array.dtype))]

@@ -1,0 +1,166 @@
+"""Write edits: encode in a worker, store whole objects at once, and change parts by compare-and-swap.
+
+A part of an object is changed by reading it, applying the edit and writing it back on the condition that nobody else
+has written meanwhile; otherwise it is done again on top of what they wrote. Within one event loop a lock per key lets
+such changes queue instead of collide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
+from random import random
+from typing import Any, cast
+
+import numpy as np
+
+from ..codec import pool
+from ..errors import AlreadyExists, AsyncZarrError, PreconditionFailed
+from ..selection import Selection
+from ..store.base import SyncStore
+from ..types import ByteRange, BytesLike, Version
+from .budget import ByteBudget
+from .edit import Edit, Patch
+from .limits import key_lock, request_slots
+from .read import MAX_BYTES, shape_of_window
+from .stored import StoredArray
+from .window import Window
+
+__all__ = ["edits", "store_edit", "write"]
+
+ATTEMPTS = 1000
+"""Lost races after which a change of a part gives up. Each one lost means that another writer made progress."""
+
+
+def edits(
+    array: StoredArray, selection: Selection, value: np.ndarray[Any, np.dtype[Any]], *, growing: bool = False
+) -> Iterator[Edit]:
+    """One edit for each stored object that the selection touches, lazily; `growing` as in :class:`Edit`."""
+    for part in selection.project(array.axes):
+        yield Edit(array, part.coords, part.shape, (Patch(part, value),), growing=growing)
+
+
+async def write(
+    array: StoredArray,
+    changes: Iterable[Edit],
+    *,
+    concurrency: int | None = None,
+    max_bytes: int = MAX_BYTES,
+    written: Callable[[Edit], object] | None = None,
+) -> None:
+    """Write edits, several at a time.
+
+    Args:
+        array: where they belong.
+        changes: what to write; pulled as slots and budget allow.
+        concurrency: edits in flight.
+        max_bytes: bytes of chunks on their way.
+        written: called after each edit has landed.
+
+    Raises:
+        AsyncZarrError: the first failure; edits not yet started are then not written, others may or may not be.
+    """
+    slots, _ = shape_of_window(array, concurrency, max_bytes, single=True)
+    window: Window[Edit] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
+
+    async def pop() -> None:
+        edit, cost = await window.pop()
+        window.budget.release(cost)
+        if written is not None:
+            written(edit)
+
+    try:
+        for edit in changes:
+            cost = edit_cost(edit)
+            while not window.admits(cost):
+                await pop()
+            window.launch(store_edit(edit), cost)
+        while window:
+            await pop()
+    finally:
+        await window.aclose()
+
+
+def edit_cost(edit: Edit) -> int:
+    """Bytes that writing an edit may keep alive: a decoded and an encoded object, and the old one if it is read."""
+    size = edit.array.item_bytes
+    for length in edit.shape:
+        size *= length
+    return size * (2 if edit.whole else 4)
+
+
+async def store_edit(edit: Edit) -> Edit:
+    """Write one edit; return it when it has landed.
+
+    Raises:
+        AsyncZarrError: naming store, key and chunk.
+    """
+    store = edit.array.store
+    try:
+        async with AsyncExitStack() as stack:
+            if not edit.whole or not store.capabilities.cas:
+                await stack.enter_async_context(key_lock(store, edit.key))
+            if store.capabilities.sync:
+                await pool.run(_store_sync, cast("SyncStore", store), edit)
+            else:
+                await _store_async(edit)
+    except AsyncZarrError as error:
+        raise error.at(store=store.url, key=edit.key, chunk=edit.coords) from error.__cause__
+    edit.array.indexes.discard(edit.key)
+    return edit
+
+
+def _store_sync(store: SyncStore, edit: Edit) -> None:
+    if edit.whole:
+        value = edit.apply(None)
+        _put_sync(store, edit.key, value, None, known=False)
+        return
+    for attempt in range(ATTEMPTS):
+        parts = store.get_ranges_sync(edit.key, [ByteRange(0, _limit(edit))])
+        value = edit.apply(parts.data[0] if parts else None)
+        try:
+            _put_sync(store, edit.key, value, parts.version if parts else None, known=True)
+            return
+        except (PreconditionFailed, AlreadyExists):
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Version | None, *, known: bool) -> None:
+    """Store `value`, or delete if it is ``None``; conditionally if the old state is `known` and the store can."""
+    swap = known and store.capabilities.cas
+    if value is None:
+        if not known or version is not None or not swap:
+            store.delete_sync(key, if_version=version if swap else None)
+    elif swap:
+        store.set_sync(key, value, create=version is None, if_version=version)
+    else:
+        store.set_sync(key, value)
+
+
+async def _store_async(edit: Edit) -> None:
+    store, slots = edit.array.store, request_slots(edit.array.store)
+    swap = store.capabilities.cas and not edit.whole
+    for attempt in range(ATTEMPTS):
+        parts = None
+        if not edit.whole:
+            async with slots:
+                parts = await store.get_ranges(edit.key, [ByteRange(0, _limit(edit))])
+        value = await pool.run(edit.apply, parts.data[0] if parts else None)
+        version = parts.version if parts and swap else None
+        try:
+            async with slots:
+                if value is not None:
+                    await store.set(edit.key, value, create=swap and parts is None, if_version=version)
+                elif parts is not None or edit.whole:
+                    await store.delete(edit.key, if_version=version)
+            return
+        except (PreconditionFailed, AlreadyExists):
+            if attempt == ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(random() * min(1.0, 0.005 * 2**attempt))
+
+
+def _limit(edit: Edit) -> int:
+    return edit.array.chain_for(edit.shape).max_encoded_size() + 1
