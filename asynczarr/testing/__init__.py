@@ -1,0 +1,26 @@
+"""The public test kit. It is imported by tests only; what needs pytest is loaded when first used."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from .keys import HOSTILE_KEYS, HOSTILE_PREFIXES, ODD_KEYS
+
+if TYPE_CHECKING:
+    from .store_suite import StoreContract
+
+__all__ = ["HOSTILE_KEYS", "HOSTILE_PREFIXES", "ODD_KEYS", "StoreContract"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "StoreContract":
+        module = f"{__name__}.store_suite"
+        if module not in sys.modules:
+            import pytest
+
+            pytest.register_assert_rewrite(module)  # failed assertions show their values
+        from .store_suite import StoreContract
+
+        return StoreContract
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,145 @@
+"""Threads: bounded under cancellation, and nothing runs on after its caller was told of the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+
+import anyio
+import pytest
+
+from asynczarr.threads import Threads
+
+
+class Gauge:
+    """Counts calls that run at the same time, and those that ended."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.running = self.most = self.ended = 0
+
+    def work(self, seconds: float) -> str:
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        time.sleep(seconds)
+        with self.lock:
+            self.running -= 1
+            self.ended += 1
+        return "done"
+
+
+async def by_task_cancel(threads, gauge):
+    task = asyncio.create_task(threads.run(gauge.work, 0.1))
+    await asyncio.sleep(0.03)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def by_asyncio_timeout(threads, gauge):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.03):
+            await threads.run(gauge.work, 0.1)
+
+
+async def by_anyio_scope(threads, gauge):
+    with anyio.move_on_after(0.03) as scope:
+        await threads.run(gauge.work, 0.1)
+    assert scope.cancel_called
+
+
+async def by_impatient_cancel(threads, gauge):
+    task = asyncio.create_task(threads.run(gauge.work, 0.1))
+    for _ in range(4):
+        await asyncio.sleep(0.015)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.every_loop
+@pytest.mark.parametrize("cancel", [by_task_cancel, by_asyncio_timeout, by_anyio_scope, by_impatient_cancel])
+async def test_cancelled_means_finished(cancel):
+    gauge = Gauge()
+    await cancel(Threads(1), gauge)
+    assert (gauge.running, gauge.ended) == (0, 1)
+
+
+async def test_cancelled_in_the_queue_means_never_started():
+    threads, gauge = Threads(1), Gauge()
+    first = asyncio.create_task(threads.run(gauge.work, 0.1))
+    await asyncio.sleep(0.03)
+    second = asyncio.create_task(threads.run(gauge.work, 0.1))
+    await asyncio.sleep(0.03)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert await first == "done"
+    await asyncio.sleep(0.03)
+    assert gauge.ended == 1
+
+
+async def test_the_bound_holds_under_timeouts():
+    threads, gauge = Threads(2), Gauge()
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await threads.run(gauge.work, 0.03)
+
+    await asyncio.gather(*(impatient() for _ in range(12)))
+    assert gauge.most <= 2
+    assert gauge.running == 0
+    assert await threads.run(gauge.work, 0) == "done"  # and no slot was lost
+
+
+async def test_cancelled_at_every_step():
+    threads = Threads(1)
+    for steps in range(8):
+        gauge = Gauge()
+        task = asyncio.create_task(threads.run(gauge.work, 0.01))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        before = gauge.ended
+        await asyncio.sleep(0.02)
+        assert (gauge.running, gauge.ended) == (0, before)
+
+
+async def test_errors_come_through():
+    with pytest.raises(ZeroDivisionError):
+        await Threads(1).run(lambda: 1 // 0)
+
+
+def test_each_loop_has_its_own_slots():
+    threads = Threads(1)
+    for _ in range(2):
+        assert asyncio.run(threads.run(lambda: 7)) == 7
+
+
+def test_no_threads_make_no_sense():
+    with pytest.raises(ValueError, match="at least one"):
+        Threads(0)
+
+
+@pytest.mark.parametrize("finish", [True, False], ids=["finished", "cancelled"])
+async def test_idle_threads_keep_nothing_alive(finish):
+    class Big:
+        def work(self):
+            time.sleep(0.02)
+
+    threads = Threads(1)
+    big = Big()
+    alive = weakref.ref(big)
+    task = asyncio.create_task(threads.run(big.work))
+    if not finish:
+        await asyncio.sleep(0.005)
+        task.cancel()
+    await asyncio.wait([task])
+    del big, task
+    await asyncio.sleep(0.01)
+    assert alive() is None
