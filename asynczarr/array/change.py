@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from ..stream.window import Window
 from ..stream.write import write
 from ..types import Coords
 from .consolidated import refresh_parents
-from .documents import edit, load
+from .documents import Loaded, edit, load
 from .node import Node, prefix_of, stored_array
 
 if TYPE_CHECKING:
@@ -39,17 +39,19 @@ async def reload(node: Node, metadata: M) -> M:
         NotFound: the node is gone.
         MetadataError: there is another kind of node now.
     """
+    return cast("M", (await _load_again(node, metadata)).metadata)
+
+
+async def _load_again(node: Node, metadata: NodeMetadata) -> Loaded:
     loaded = await load(node.store, node.path, zarr_format=metadata.zarr_format)
     if type(loaded.metadata) is not type(metadata):
         raise MetadataError("another kind of node has taken its place", store=node.store.url, key=node.path)
-    return loaded.metadata
+    return loaded
 
 
-async def _change(node: Node, metadata: M, make: Any) -> M:
+async def _change(node: Node, metadata: M, make: Callable[[NodeMetadata], NodeMetadata]) -> M:
     """Apply ``make(metadata)`` to the stored metadata and to consolidated copies of it further up."""
-    old = await load(node.store, node.path, zarr_format=metadata.zarr_format)
-    if type(old.metadata) is not type(metadata):
-        raise MetadataError("another kind of node has taken its place", store=node.store.url, key=node.path)
+    old = await _load_again(node, metadata)
     new = cast("M", await edit(node.store, node.path, old, make))
     await refresh_parents(node.store, node.path, new)
     return new

@@ -175,7 +175,8 @@ class _Copy:
 
     async def _recode(self, source: StoredArray, target: StoredArray) -> None:
         """Make each stored object of the target from the region of the source that it covers."""
-        window: Window[tuple[bool, int]] = Window(slots=self.concurrency, budget=ByteBudget(self.max_bytes), ordered=False)
+        window: Window[tuple[bool, int]]
+        window = Window(slots=self.concurrency, budget=ByteBudget(self.max_bytes), ordered=False)
         share = max(1, self.max_bytes // (2 * self.concurrency))
 
         async def settle() -> None:
@@ -197,7 +198,9 @@ class _Copy:
             await window.aclose()
 
 
-async def _recode_object(source: StoredArray, target: StoredArray, part: Projection, max_bytes: int) -> tuple[bool, int]:
+async def _recode_object(
+    source: StoredArray, target: StoredArray, part: Projection, max_bytes: int
+) -> tuple[bool, int]:
     """Write one object of the target, unless no chunk of the source is stored there; whether, and decoded bytes."""
     selection = basic(part.out, source.shape)
     data = target.fill_array(selection.shape)
@@ -212,7 +215,7 @@ async def _recode_object(source: StoredArray, target: StoredArray, part: Project
         async for _ in stream:
             found = True
     if found:
-        local = replace(part, out=(slice(None),) * data.ndim)
+        local = replace(part, out=tuple(slice(0, length) for length in data.shape))
         await store_edit(Edit(target, part.coords, part.shape, (Patch(local, data),)))
     return found, prod(part.inside) * target.dtype.itemsize
 
