@@ -26,12 +26,14 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
 
-if shutil.which("pyenv") and "PYENV_VERSION" not in os.environ:
+if shutil.which("pyenv"):
     # There, `python3.12` on PATH is a shim that fails unless that version is selected: select all that we can use.
+    # The shim of `nox` itself has selected one already, which stays the first.
     versions = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False).stdout
     usable = [version for version in versions.split() if version.rpartition(".")[0] in PYTHONS]
+    selected = [version for version in os.environ.get("PYENV_VERSION", "").split(":") if version]
     if usable:
-        os.environ["PYENV_VERSION"] = ":".join(usable)
+        os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*selected, *usable]))
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 

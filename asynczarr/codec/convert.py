@@ -12,9 +12,11 @@ __all__ = ["to_v2", "to_v3"]
 
 _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 _OBJECT = ("vlen-utf8", "vlen-bytes")
-_SAME = frozenset(
-    ["bz2", "zlib", "lz4", "lzma", "pcodec", "zfpy", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "shuffle", "packbits", "crc32", "adler32", "fletcher32", "jenkins_lookup3"]
-)
+_SAME = {
+    *("adler32", "astype", "bitround", "bz2", "crc32", "delta", "fixedscaleoffset", "fletcher32", "jenkins_lookup3"),
+    *("lz4", "lzma", "packbits", "pcodec", "quantize", "shuffle", "zfpy", "zlib"),
+}
+"""Codecs that v3 knows as ``numcodecs.<id>``, with the same configuration."""
 
 
 def to_v3(encoding: V2Encoding, itemsize: int) -> tuple[NamedConfig, ...]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..errors import StoreClosed, StoreError, Unsupported
+from ..threads import Threads
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, StoreBase
 from .beneath import Root, SymlinkPolicy
@@ -18,7 +19,6 @@ from .fileio import absolute, read_exactly
 from .keys import validate_key, validate_prefix
 from .listing import paged
 from .oserrors import MISSING, store_error
-from ..threads import Threads
 from .tree import names_in, sweep, walk
 
 __all__ = ["FilesystemStore"]

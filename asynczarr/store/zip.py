@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from anyio import CancelScope
 
 from ..errors import AlreadyExists, NotFound, StoreClosed, StoreError, Unsupported
+from ..threads import Threads
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, StoreBase
 from .conditions import expect, one_condition
@@ -22,7 +23,6 @@ from .fileio import absolute, flat_view
 from .keys import validate_key, validate_prefix
 from .listing import below, children, paged
 from .oserrors import store_error
-from ..threads import Threads
 from .zip_read import Archive, Entry, find_root, load, read_ranges
 from .zip_write import ZipWriter
 

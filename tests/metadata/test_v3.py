@@ -310,7 +310,7 @@ def test_codecs_that_may_be_ignored_stay_marked():
         {"shape": (2**63, 20)},
         {"codecs": ()},
         {"codecs": (NamedConfig("Not A Name"),)},
-        {"codecs": (NamedConfig("bytes", {"endian": object()}),)},
+        {"codecs": (NamedConfig("bytes", {"endian": b"no JSON"}),)},
         {"dimension_names": ("x",)},
         {"attributes": {"x": float("nan")}},
         {"attributes": {1: 2}},

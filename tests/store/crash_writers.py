@@ -32,6 +32,14 @@ def start(target: Callable[..., None], *args: object) -> multiprocessing.process
     return process
 
 
+def seconds_to_finish(target: Callable[..., None], *args: object) -> float:
+    """How long ``target(ready, *args)`` goes on after it has set `ready`."""
+    process = start(target, *args)
+    begin = time.perf_counter()
+    process.join()
+    return time.perf_counter() - begin
+
+
 def kill_at_random(process: multiprocessing.process.BaseProcess, chance: random.Random, seconds: float) -> None:
     """SIGKILL `process` within `seconds`."""
     time.sleep(chance.uniform(0, seconds))

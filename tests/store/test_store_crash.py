@@ -49,9 +49,11 @@ async def test_killed_zip_writers(tmp_path):
             await store.set(key, b"A" * SIZE)
     chance = random.Random(7)
     seen = set()
+    # How long a writer takes depends on the machine: two are left alone, the slower one sets the range of the kills.
+    undisturbed = max(crash_writers.seconds_to_finish(crash_writers.overwrite_archive, str(path), 65) for _ in range(2))
     for letter in range(66, 86):
         writer = crash_writers.start(crash_writers.overwrite_archive, str(path), letter)
-        crash_writers.kill_at_random(writer, chance, 0.03)
+        crash_writers.kill_at_random(writer, chance, 1.5 * undisturbed)
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
         async with ZipStore(path) as store:
@@ -61,7 +63,7 @@ async def test_killed_zip_writers(tmp_path):
             assert value == value[:1] * SIZE
             assert bytes(await store.get("kept")) == b"A" * SIZE
             seen.add(value[:1])
-            assert (await store.get("gone") is None) == (value[:1] != b"A")
+            assert await store.get("gone") is None
     assert 1 < len(seen) <= 21, "all writers were killed too early, or none: the test has tested nothing"
 
 
