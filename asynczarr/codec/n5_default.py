@@ -55,7 +55,8 @@ class N5DefaultCodec(ArrayBytesCodec):
         order, endian = self.codecs[0].configuration.get("order"), self.codecs[1].configuration.get("endian")
         if list(order or ()) != axes or (endian != "big" and spec.dtype.has_byte_order):
             raise MetadataError(f"'codecs' must reverse all axes and be big-endian, not {order!r:.80} and {endian!r}")
-        return replace(self, spec=spec, chain=CodecChain.build(self.codecs, spec))
+        chain = CodecChain.build(self.codecs, spec)
+        return replace(self, spec=spec, chain=chain, codecs=chain.to_configs())
 
     @property
     def _bound(self) -> tuple[ChunkSpec, CodecChain]:

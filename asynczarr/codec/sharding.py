@@ -85,10 +85,11 @@ class ShardingCodec:
         if ENTRY_SIZE * prod(counts) > MAX_INDEX_SIZE:
             raise MetadataError(f"the index of {prod(counts)} inner chunks has more than {MAX_INDEX_SIZE} bytes")
         chain = CodecChain.build(self.codecs, spec.reshaped(self.chunk_shape))
-        layout = ShardLayout(self.chunk_shape, counts, chain, self._index_chain(counts), self.index_location)
-        return BoundSharding(
-            self.chunk_shape, self.codecs, self.index_codecs, self.index_location, spec=spec, layout=layout
-        )
+        index_chain = self._index_chain(counts)
+        layout = ShardLayout(self.chunk_shape, counts, chain, index_chain, self.index_location)
+        # With the configurations complete: others refuse a blosc without a typesize inside of shards as well.
+        codecs, index_codecs = chain.to_configs(), index_chain.to_configs()
+        return BoundSharding(self.chunk_shape, codecs, index_codecs, self.index_location, spec=spec, layout=layout)
 
     def _index_chain(self, counts: tuple[int, ...]) -> CodecChain:
         # Only array -> array codecs could tell the shape of the index from a plain list of pairs, and there are none.

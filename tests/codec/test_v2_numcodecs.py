@@ -270,7 +270,7 @@ def test_encoding_from_what_users_give() -> None:
     assert made.compressor == {"id": "zlib", "level": 3}
     assert made.filters == ({"id": "delta", "dtype": "<i4", "astype": "<i4"},)
     assert made.order == "F"
-    assert v2_encoding(spec_of("<i4")).compressor == {"id": "zstd", "level": 0, "checksum": False}
+    assert v2_encoding(spec_of("<i4")).compressor == {"id": "zstd", "level": 0}
     assert v2_encoding(spec_of("<i4"), compressor=None, filters=[]) == V2Encoding()
     assert v2_encoding(spec_of("<i4"), compressor="blosc").compressor == numcodecs.Blosc().get_config()
     assert v2_encoding(spec_of("|O", "vlen-utf8")).filters == ({"id": "vlen-utf8"},)

@@ -17,7 +17,7 @@ IDS = {
     "adler32": ".checksums:Adler32",
     "astype": ".filters:AsType",
     "base64": ".compressors:Base64",
-    "bitround": "..bitround:BitRoundCodec",
+    "bitround": ".filters:BitRound",
     "blosc": ".core:Blosc",
     "bz2": ".compressors:Bz2",
     "categorize": ".filters:Categorize",

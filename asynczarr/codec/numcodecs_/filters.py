@@ -11,11 +11,12 @@ import numpy as np
 from ...errors import CodecError, MetadataError
 from ...metadata.dtypes import DataType
 from ..base import Array, ArrayArrayCodec, ChunkSpec, CodecKind
+from ..bitround import BitRoundCodec
 from ..config import keys
 from ..fill import filled
 from .base import Configured, Parameter, Parameters, dtype, integer, number, optional
 
-__all__ = ["AsType", "Categorize", "Delta", "FixedScaleOffset", "PackBits", "Quantize"]
+__all__ = ["AsType", "BitRound", "Categorize", "Delta", "FixedScaleOffset", "PackBits", "Quantize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class _Filter(Configured, ArrayArrayCodec):
     """A filter that numcodecs computes on a flat array and that keeps the number of elements.
 
     As in numcodecs, the bytes of the array are looked at as the dtype of the configuration, and nothing checks that
-    the encoded dtype can hold what it is given.
+    the encoded dtype can hold what it is given. Filters that calculate with values (`same`) take none but a dtype of
+    the same kind: numbers are then what they look like.
     """
 
     spec: ChunkSpec | None = field(default=None, compare=False)
@@ -32,6 +34,7 @@ class _Filter(Configured, ArrayArrayCodec):
     kind: ClassVar[CodecKind] = "array->array"
     class_name: ClassVar[str]
     kinds: ClassVar[str] = "biufcmMUO"
+    same: ClassVar[bool] = True
     decoded: ClassVar[str] = "dtype"
     encoded: ClassVar[str] = "astype"
 
@@ -50,8 +53,9 @@ class _Filter(Configured, ArrayArrayCodec):
             decoded, encoded = np.dtype(config[self.decoded]), np.dtype(config[self.encoded])
         except TypeError as error:  # data types that NumPy itself does not have
             raise MetadataError(f"the filter is not for data type {spec.dtype.name!r}") from error
-        if decoded.kind not in self.kinds:
-            raise MetadataError(f"the filter is not for dtype {decoded}")
+        looked_at, stored = ("i" if kind in "iumM" else kind for kind in (decoded.kind, spec.dtype.numpy.kind))
+        if decoded.kind not in self.kinds or (self.same and looked_at != stored and not _is_text(spec)):
+            raise MetadataError(f"the filter is for dtype {decoded}, which {spec.dtype.numpy} is not to it")
         if decoded.hasobject != _is_text(spec) or (not decoded.hasobject and decoded.itemsize != spec.dtype.itemsize):
             raise MetadataError(f"the filter is for dtype {decoded}, the array has {spec.dtype.numpy}")
         try:
@@ -79,7 +83,7 @@ class _Filter(Configured, ArrayArrayCodec):
                 result = np.asarray(function(np.ascontiguousarray(array).reshape(-1)))
         except (TypeError, ValueError) as error:
             raise CodecError(f"numcodecs refuses the chunk: {error}") from error
-        text = made.kind in "OT" or result.dtype.kind == "O"
+        text = made.kind in ("O", "T") or result.dtype.kind == "O"
         return result.astype(made) if text else result.view(made)
 
 
@@ -94,6 +98,7 @@ class Delta(_Filter):
     name: ClassVar[str] = "numcodecs.delta"
     class_name: ClassVar[str] = "Delta"
     kinds: ClassVar[str] = "iufcm"  # it would take booleans, and lose them
+    same: ClassVar[bool] = False
     parameters: ClassVar[Parameters] = {"dtype": optional(dtype()), "astype": optional(dtype())}
 
 
@@ -110,18 +115,6 @@ class FixedScaleOffset(_Filter):
         "dtype": optional(dtype()),
         "astype": optional(dtype()),
     }
-
-    def bind(self, spec: ChunkSpec) -> tuple[Self, ChunkSpec]:
-        """The filter with its dtypes known.
-
-        Raises:
-            MetadataError: as every filter, and if it would calculate with elements that are no such numbers.
-        """
-        bound, made = super().bind(spec)
-        looked_at, stored = (np.dtype(each).kind for each in (bound.config["dtype"], spec.dtype.numpy))
-        if stored not in (looked_at if looked_at in "fc" else "iumM"):
-            raise MetadataError(f"cannot scale {spec.dtype.numpy} as {bound.config['dtype']}")
-        return bound, made
 
 
 class Quantize(_Filter):
@@ -146,6 +139,13 @@ class AsType(_Filter):
     decoded: ClassVar[str] = "decode_dtype"
     encoded: ClassVar[str] = "encode_dtype"
     parameters: ClassVar[Parameters] = {"encode_dtype": dtype(), "decode_dtype": optional(dtype())}
+
+
+class BitRound(BitRoundCodec):
+    """``bitround`` under the name that zarr-python knows."""
+
+    __slots__ = ()
+    name: ClassVar[str] = "numcodecs.bitround"
 
 
 def _is_labels(value: Any) -> bool:

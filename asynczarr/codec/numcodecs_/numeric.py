@@ -38,17 +38,16 @@ class _Numeric(Configured, ArrayBytesCodec):
             import_module(self.library)
         except ImportError as error:
             raise MetadataError(f"{self.name} needs: pip install 'asynczarr[codecs]'") from error
-        made = self._numbers(spec)
+        # numcodecs cannot write the other byte order, and what it would read has its bytes swapped.
+        native = spec.dtype.itemsize is not None and spec.dtype.numpy.isnative
+        made = self._numbers(spec) if native else None
         if made is None:
-            raise MetadataError(f"{self.name} cannot encode data type {spec.dtype.name!r}")
+            raise MetadataError(f"{self.name} cannot encode data type {spec.dtype.name!r} ({spec.dtype.numpy})")
         return replace(self, spec=spec, numbers=made)
 
     def _numbers(self, spec: ChunkSpec) -> np.dtype[Any] | None:
-        """What the library is given: the array's dtype in native byte order."""
-        if spec.dtype.itemsize is None:
-            return None
-        native = spec.dtype.numpy.newbyteorder("=")
-        return native if native.str[1:] in self.dtypes.split() else None
+        """What the library is given: the array's dtype, if the library has it."""
+        return spec.dtype.numpy if spec.dtype.numpy.str[1:] in self.dtypes.split() else None
 
     def max_encoded_size(self) -> int:
         """Twice the size and 64 KiB: numbers that do not shrink."""

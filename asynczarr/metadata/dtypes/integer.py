@@ -62,7 +62,8 @@ class _Integer(DataType):
 
     def scalar(self, value: Any) -> Any:
         """See :meth:`DataType.scalar`."""
-        if isinstance(value, (float, np.floating)) and value.is_integer():
+        whole = isinstance(value, (float, np.floating)) and value.is_integer()
+        if whole or isinstance(value, self.numpy.type):  # scalars of ml_dtypes have no __index__
             return self._checked(int(value))
         try:
             return self._checked(operator.index(cast("SupportsIndex", value)))
