@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from ..errors import AsyncZarrError
 from .output import printable
 
-__all__ = ["EXIT_FAILED", "EXIT_INTERRUPTED", "Command", "json_option", "path_argument", "run", "url_argument"]
+__all__ = [
+    "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
+    "Command",
+    "Decorator",
+    "json_option",
+    "path_argument",
+    "run",
+    "url_argument",
+]
 
 T = TypeVar("T")
+
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""What adds an argument or option to a command."""
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -70,6 +82,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-url_argument = click.argument("url")
-path_argument = click.argument("path", default="", callback=_relative)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+url_argument: Decorator = click.argument("url")
+path_argument: Decorator = click.argument("path", default="", callback=_relative)
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

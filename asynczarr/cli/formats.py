@@ -64,7 +64,9 @@ class Raw(Format):
         super().__init__(data_type, shape, zarr_format=zarr_format)
         if data_type.itemsize is None:
             raise MetadataError(f"elements of data type {data_type.name!r} have no fixed size: use text or json")
-        self.little = data_type.numpy if is_ml_dtype(data_type.numpy) else data_type.numpy.newbyteorder("<")
+        self.little: np.dtype[Any] = (
+            data_type.numpy if is_ml_dtype(data_type.numpy) else data_type.numpy.newbyteorder("<")
+        )
 
     def encode(self, values: _Values) -> Iterator[bytes]:
         """See :meth:`Format.encode`."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .command import Decorator
+
 __all__ = ["CODECS", "LENGTHS", "SELECTION", "SIZE", "concurrency_option", "max_bytes_option", "select_option"]
 
 if TYPE_CHECKING:
@@ -107,16 +109,16 @@ LENGTHS = Lengths()
 SELECTION = Selection()
 CODECS = Codecs()
 
-max_bytes_option = click.option(
+max_bytes_option: Decorator = click.option(
     "--max-bytes",
     type=SIZE,
     default="128MiB",
     show_default=True,
     help="Memory for chunks on their way, e.g. 64MiB.",
 )
-concurrency_option = click.option(
+concurrency_option: Decorator = click.option(
     "--concurrency", type=click.IntRange(min=1), help="Jobs at the same time; by default what suits the store."
 )
-select_option = click.option(
+select_option: Decorator = click.option(
     "--select", type=SELECTION, default="", help="Part of the array, as in NumPy: '0:10,::2,-1'."
 )

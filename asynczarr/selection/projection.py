@@ -117,7 +117,7 @@ class GridProjections:
 
     def __init__(self, cuts: Sequence[AxisCut]) -> None:
         self._cuts = mesh(cuts)
-        self.count = math.prod([cut.count for cut in cuts])
+        self.count: int = math.prod([cut.count for cut in cuts])
 
     def __len__(self) -> int:
         return self.count

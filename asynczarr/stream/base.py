@@ -45,8 +45,8 @@ class WindowStream(ABC, Generic[T]):
         """Get ready to fill the window; return how many slots it has. Called once, on the running loop."""
 
     @abstractmethod
-    def _fill(self, window: Window[Any]) -> None:
-        """Launch jobs while the window admits them and there is something to do."""
+    def _fill(self, window: Window[Any]) -> bool:
+        """Launch jobs while the window admits them; whether it is still looking for something to do."""
 
     @abstractmethod
     def _take(self, result: Any, cost: int) -> None:
@@ -66,6 +66,8 @@ class WindowStream(ABC, Generic[T]):
     async def __anext__(self) -> T:
         if self._pulling:
             raise RuntimeError("two tasks iterate over one stream; give each its own, or put a queue between")
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise RuntimeError("a stream belongs to the event loop on which it has begun")
         if self._closed:
             raise StopAsyncIteration
         self._pulling = True
@@ -81,17 +83,21 @@ class WindowStream(ABC, Generic[T]):
         if self._window is None:
             self._loop = asyncio.get_running_loop()
             self._window = Window(slots=self._slots(), budget=self._budget, ordered=self._ordered)
-        while True:
-            self._fill(self._window)
+        while not self._closed:
+            looking = self._fill(self._window)
             while self._ready:
                 item, cost, mark = self._ready.popleft()
                 self._budget.release(cost)
                 self._passed(mark)
                 if item is not None:
                     return item
-            if not self._window:
-                raise StopAsyncIteration
-            self._take(*await self._window.pop())
+            if looking and not self._window.ready:
+                await asyncio.sleep(0)  # a long search must not keep the event loop
+            elif self._window:
+                self._take(*await self._window.pop())
+            else:
+                break
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """End the stream: cancel its jobs, wait for them, free what is queued. Iterating further just stops."""

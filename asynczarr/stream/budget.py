@@ -20,9 +20,9 @@ class ByteBudget:
     def __init__(self, limit: int) -> None:
         if limit < 1:
             raise ValueError(f"a byte budget must be positive, not {limit}")
-        self.limit = limit
-        self.used = 0
-        self.peak = 0
+        self.limit: int = limit
+        self.used: int = 0
+        self.peak: int = 0
 
     def admits(self, cost: int) -> bool:
         """Whether `cost` more bytes fit, or nothing is in use."""

@@ -114,9 +114,7 @@ class PieceStream(WindowStream[T]):
 
     def _slots(self) -> int:
         options = self._options
-        slots, target = shape_of_window(
-            self._array, options.concurrency, options.max_bytes, single=options.timeout is not None
-        )
+        slots, target, most = shape_of_window(self._array, options.concurrency, options.max_bytes)
         plan = fetches(
             self._array,
             self._selection,
@@ -124,36 +122,35 @@ class PieceStream(WindowStream[T]):
             keep=self._tracker.keep(options.filter),
             max_bytes=max(target, min(SHARD_RUN_BYTES, options.max_bytes // (2 * (slots + 1)))),
         )
-        self._batches = batches(plan, target=target, ramp=True)
-        self._next = next(self._batches, None)
+        self._batches = batches(plan, target=target, most=most, ramp=True)
         return slots
 
-    def _fill(self, window: Window[Any]) -> None:
+    def _fill(self, window: Window[Any]) -> bool:
         sync = self._array.store.capabilities.sync
-        while self._next is not None:
-            slots = 1 if sync else len(self._next.fetches)
-            if not window.admits(self._next.cost, slots):
-                return
-            self._tracker.launched(piece for wanted in self._next.fetches for piece in wanted.pieces)
-            window.launch(_job(self._loader, self._next, self._then), self._next.cost, slots)
-            self._next = next(self._batches, None)
+        while (batch := self._next or next(self._batches, None)) is not None:
+            if not batch.fetches:
+                return True
+            self._next = batch
+            slots = 1 if sync else len(batch.fetches)
+            if not window.admits(batch.cost, slots):
+                return False
+            self._next = None
+            self._tracker.launched(piece for wanted in batch.fetches for piece in wanted.pieces)
+            window.launch(_job(self._loader, batch, self._then), batch.cost, slots)
+        return False
 
     def _take(self, result: Any, cost: int) -> None:
         results: list[tuple[T | None, Piece] | Failure] = result
         share, rest = divmod(cost, len(results))
         for found in results:
-            if isinstance(found, Failure):
-                self._failed(found)
-                item, piece = None, found.piece
-            else:
-                item, piece = found
+            item, piece = (None, found.piece) if isinstance(found, Failure) else found
             self._ready.append((item, share + rest, piece.position))
             rest = 0
-
-    def _failed(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        if callable(self._options.on_error):
-            self._options.on_error(failure.index, failure.error)
+        for found in results:
+            if isinstance(found, Failure):
+                self.failures.append(found)
+                if callable(self._options.on_error):
+                    self._options.on_error(found.index, found.error)
 
     def _passed(self, mark: Position) -> None:
         self._tracker.passed(mark)

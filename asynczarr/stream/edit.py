@@ -110,15 +110,31 @@ class Edit:
 
 
 def _covered(array: StoredArray, coords: Coords, shape: tuple[int, ...], patches: Iterable[Patch]) -> bool:
-    """Whether patches that each cover a part cover together all that lies inside the array."""
-    seen = np.zeros(shape, np.bool_)
-    for part, _ in patches:
-        seen[part.chunk] = True
-    inside = tuple(
-        slice(0, min(size, axis.extent - axis.start(c)))
-        for axis, c, size in zip(array.axes, coords, shape, strict=True)
-    )
-    return bool(seen[inside].all())
+    """Whether patches that each cover a part cover together all that lies inside the array.
+
+    Looked at on the cells into which the borders of the patches cut the object: far fewer than elements.
+    """
+    inside = [min(n, axis.extent - axis.start(c)) for axis, c, n in zip(array.axes, coords, shape, strict=True)]
+    boxes = [[_bounds(index) for index in part.chunk] for part, _ in patches]
+    if any(bounds is None for box in boxes for bounds in box):  # steps and index arrays: element by element
+        seen = np.zeros(shape, np.bool_)
+        for part, _ in patches:
+            seen[part.chunk] = True
+        return bool(seen[tuple([slice(0, n) for n in inside])].all())
+    spans = np.array(boxes, np.intp)
+    borders = [np.unique(np.append(spans[:, axis].ravel(), (0, n))) for axis, n in enumerate(inside)]
+    cells = np.stack([np.searchsorted(border, spans[:, axis]) for axis, border in enumerate(borders)], axis=1)
+    seen = np.zeros([len(border) - 1 for border in borders], np.bool_)
+    for cell in cells.tolist():
+        seen[tuple([slice(first, stop) for first, stop in cell])] = True
+    return bool(seen.all())
+
+
+def _bounds(index: Any) -> tuple[int, int] | None:
+    """First and stop of what an index selects from an axis, if it is all between the two."""
+    if isinstance(index, int):
+        return index, index + 1
+    return (index.start, index.stop) if isinstance(index, slice) and index.step == 1 else None
 
 
 def _merged(
@@ -126,7 +142,7 @@ def _merged(
 ) -> NDArray:
     """The decoded chunk after the patches, on top of `old` or of fill values."""
     first = patches[0]
-    if whole and len(patches) == 1 and first.part.exact and first.source[first.part.out].shape == shape != ():
+    if whole and shape and len(patches) == 1 and first.part.exact and first.source[first.part.out].shape == shape:
         return first.source[first.part.out]
     chunk = array.fill_array(shape) if old is None else np.array(old)
     for part, source in patches:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeAlias
+import asyncio
+import time
+from collections.abc import Coroutine, Generator
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias, TypeVar
 
 from ..codec.coalesce import coalesce
 from ..codec.shard_index import ShardIndex
 from ..codec.sharding import ShardLayout
-from ..errors import CodecError, PreconditionFailed, Truncated, Unavailable
+from ..errors import AsyncZarrError, AttemptTimeout, CodecError, PreconditionFailed, Truncated, Unavailable
 from ..store.base import SyncStore
 from ..types import ByteRange, BytesLike, Parts, Version
-from .limits import request_slots
+from .limits import first_alone, request_slots
 from .plan import Fetch
 from .stored import StoredArray
 
 __all__ = ["Encoded", "fetch", "fetch_sync"]
+
+T = TypeVar("T")
 
 Encoded: TypeAlias = list[BytesLike | None]
 """Encoded chunks of a fetch, one a piece; ``None`` for a chunk that is not stored."""
@@ -26,36 +31,67 @@ ATTEMPTS = 16
 """How often a shard may change between reading its index and its chunks before the read fails."""
 
 
-async def fetch(array: StoredArray, wanted: Fetch) -> Encoded:
-    """Read the encoded chunks of a fetch."""
-    slots = request_slots(array.store)
+async def fetch(array: StoredArray, wanted: Fetch, timeout: float | None = None) -> Encoded:
+    """Read the encoded chunks of a fetch.
+
+    Args:
+        timeout: seconds for each request, from the moment it is made: waiting for a free slot does not count.
+
+    Raises:
+        AttemptTimeout: a request took longer.
+    """
+    store, slots = array.store, request_slots(array.store)
     layout = array.chain_for(wanted.shape).shard
     if layout is None:
         async with slots:
-            data = await array.store.get(wanted.key)
+            data = await _in_time(store.get(wanted.key, _most(array, wanted)), timeout)
         return [_checked(array, wanted, data)]
     steps = _shard_steps(array, wanted, layout)
+    async with AsyncExitStack() as unknown:
+        if not wanted.whole and store.capabilities.versions:  # one asks for the index, the others find it in the cache
+            await unknown.enter_async_context(first_alone(store, wanted.key))
+        try:
+            ranges, version = next(steps)
+            while True:
+                if version is not None:
+                    await unknown.aclose()
+                try:
+                    async with slots:
+                        parts = await _in_time(store.get_ranges(wanted.key, ranges, if_version=version), timeout)
+                except PreconditionFailed as error:
+                    ranges, version = steps.throw(error)
+                else:
+                    ranges, version = steps.send(parts)
+        except StopIteration as stop:
+            encoded: Encoded = stop.value
+            return encoded
+
+
+async def _in_time(request: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    if timeout is None:
+        return await request
     try:
-        ranges, version = next(steps)
-        while True:
-            try:
-                async with slots:
-                    parts = await array.store.get_ranges(wanted.key, ranges, if_version=version)
-            except PreconditionFailed as error:
-                ranges, version = steps.throw(error)
-            else:
-                ranges, version = steps.send(parts)
-    except StopIteration as stop:
-        encoded: Encoded = stop.value
-        return encoded
+        async with asyncio.timeout(timeout):
+            return await request
+    except TimeoutError as error:
+        if isinstance(error, AsyncZarrError):
+            raise
+        raise AttemptTimeout(f"the store took longer than {timeout} s") from error
 
 
-def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
-    """Like :func:`fetch`, blocking, for stores that can."""
+def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore, timeout: float | None = None) -> Encoded:
+    """Like :func:`fetch`, blocking, for stores that can. Too late is noticed afterwards: a thread cannot be stopped."""
+    begun = time.monotonic()
+    encoded = _fetch_sync(array, wanted, store)
+    if timeout is not None and time.monotonic() - begun > timeout:
+        raise AttemptTimeout(f"the store took longer than {timeout} s")
+    return encoded
+
+
+def _fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
     layout = array.chain_for(wanted.shape).shard
     if layout is None:
-        limit = array.chain_for(wanted.shape).max_encoded_size()
-        return [_checked(array, wanted, store.get_sync(wanted.key, ByteRange(0, limit + 1)))]
+        return [_checked(array, wanted, store.get_sync(wanted.key, _most(array, wanted)))]
     steps = _shard_steps(array, wanted, layout)
     try:
         ranges, version = next(steps)
@@ -69,6 +105,11 @@ def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
     except StopIteration as stop:
         encoded: Encoded = stop.value
         return encoded
+
+
+def _most(array: StoredArray, wanted: Fetch) -> ByteRange:
+    """All of a chunk that can be one, and a byte more to notice those that cannot."""
+    return ByteRange(0, array.chain_for(wanted.shape).max_encoded_size() + 1)
 
 
 def _checked(array: StoredArray, wanted: Fetch, data: BytesLike | None) -> BytesLike | None:
@@ -89,6 +130,10 @@ def _shard_steps(array: StoredArray, wanted: Fetch, layout: ShardLayout) -> _Ste
         if cached is not None:
             version: Version | None = cached[0]
             index = cached[1]
+            # What was not there may be by now, and no request for data would notice.
+            if all(index.range(piece.part.coords) is None for piece in wanted.pieces):
+                cache.discard(key)
+                continue
         elif whole:
             parts = yield [ByteRange(0, layout.max_shard_size)], None
             if parts is None:

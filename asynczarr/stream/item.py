@@ -12,7 +12,7 @@ from ..selection import Selection, basic
 from .chunks import Chunk
 from .stored import StoredArray
 
-__all__ = ["Item", "NDArray", "Where", "normalise"]
+__all__ = ["Item", "NDArray", "Where", "normalise", "place_of"]
 
 NDArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Where: TypeAlias = Any
@@ -27,13 +27,15 @@ class Item:
         number: its place in the source, from 0.
         where: index or region as the source gave it.
         selection: the region of the array that it covers.
-        data: its values, of the array's dtype and the region's shape; owned by us.
+        data: its values, of the array's dtype and the region's shape.
+        borrowed: the source may change the values once it is asked for the next item.
     """
 
     number: int
     where: Where
     selection: Selection
     data: NDArray
+    borrowed: bool = True
 
 
 def normalise(array: StoredArray, number: int, given: Any, *, validate: bool) -> Item:
@@ -47,28 +49,38 @@ def normalise(array: StoredArray, number: int, given: Any, *, validate: bool) ->
             is broadcast and cast as NumPy's assignment does.
 
     Raises:
-        SelectionError: not an item, outside of the array, or (with `validate`) of the wrong shape or dtype.
+        SelectionError: not an item, outside of the array, or not of its shape and dtype.
     """
     if isinstance(given, Chunk):
-        where: Where = given.region
         data: Any = given.data
     elif isinstance(given, tuple) and len(given) == 2:
-        where, data = given
+        data = given[1]
     else:
         raise SelectionError(f"an item is a Chunk or a pair (index or region, data), not {type(given).__name__}")
+    where = place_of(given)
     selection = basic(_region(array, where), array.shape)
-    values = np.asarray(data)
+    try:
+        values = _fitted(array, where, np.asarray(data), selection, validate=validate)
+    except (TypeError, ValueError) as error:  # ragged lists, casts and shapes that NumPy cannot make fit
+        raise SelectionError(f"item at {where}: {error}") from error
+    return Item(number, where, selection, values, borrowed=not isinstance(given, Chunk))
+
+
+def place_of(given: Any) -> Where:
+    """Where an item goes, as far as it says so; ``None`` if it does not."""
+    if isinstance(given, Chunk):
+        return given.region
+    return given[0] if isinstance(given, tuple) and len(given) == 2 else None
+
+
+def _fitted(array: StoredArray, where: Where, values: NDArray, selection: Selection, *, validate: bool) -> NDArray:
     if validate:
         if values.shape != selection.shape:
             raise SelectionError(f"item at {where} has shape {values.shape}, its region has {selection.shape}")
         if not np.can_cast(values.dtype, array.dtype, "same_kind"):
             raise SelectionError(f"item at {where} has dtype {values.dtype}, the array has {array.dtype}")
-    # Copied: the source may reuse its buffer for the next item while this one waits. Our own chunks never change.
-    copy = None if isinstance(given, Chunk) else True
-    values = np.array(values, array.dtype, copy=copy)
-    if values.shape != selection.shape:
-        values = np.broadcast_to(values, selection.shape)
-    return Item(number, where, selection, values)
+    values = np.asarray(values, array.dtype)
+    return values if values.shape == selection.shape else np.broadcast_to(values, selection.shape)
 
 
 def _region(array: StoredArray, where: Where) -> tuple[Any, ...]:

@@ -1,33 +1,36 @@
 """A durable list of finished stored objects, so that a killed ``write_stream`` goes on where it was.
 
-A plain text file: the first line says which array it belongs to, every further line is the coordinates of one object
-that the store has acknowledged. Lines are appended and synced to disk only after that. A line torn by a crash is cut
-off.
+A plain text file: the first line says which array it belongs to. Every further line is the coordinates of one object
+that the store has acknowledged, and the number of the last item that is in it; it is appended and synced to disk only
+after that. A line torn by a crash is cut off.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..codec import pool
 from ..errors import MetadataError
+from ..store.oserrors import store_error
 from ..types import Coords
 
 __all__ = ["Ledger"]
 
 
 class Ledger:
-    """The ledger in one file. Use :meth:`open`; all file work happens in a worker thread.
+    """The ledger in one file. Use :meth:`open`; what may wait for the disk happens in a worker thread.
 
     Attributes:
-        finished: coordinates of the objects that earlier runs and this one have written completely.
+        finished: coordinates of the objects that earlier runs and this one have written completely, and the number of
+            the last item that is in each.
     """
 
-    def __init__(self, path: Path, fd: int, finished: set[Coords]) -> None:
+    def __init__(self, path: Path, fd: int, finished: dict[Coords, int]) -> None:
         self._path = path
         self._fd = fd
         self.finished = finished
@@ -42,63 +45,84 @@ class Ledger:
 
         Raises:
             MetadataError: the file is no ledger, or the ledger of another array.
+            StoreError: the file cannot be opened or written.
         """
         return await pool.run(_open, cls, Path(path), identity)
 
-    async def add(self, objects: Iterable[Coords]) -> None:
-        """Record finished objects; they are on disk when this returns."""
-        new = list(objects)
-        if new:
-            await pool.run(self._append, new)
-            self.finished.update(new)
+    async def add(self, objects: Mapping[Coords, int]) -> None:
+        """Record finished objects and their last items; they are on disk when this returns.
 
-    def _append(self, objects: list[Coords]) -> None:
-        os.write(self._fd, b"".join(json.dumps(list(coords)).encode() + b"\n" for coords in objects))
-        os.fsync(self._fd)
+        Raises:
+            StoreError: they could not be written.
+        """
+        if objects:
+            await pool.run(self._append, objects)
+            self.finished.update(objects)
 
-    async def aclose(self) -> None:
+    def _append(self, objects: Mapping[Coords, int]) -> None:
+        lines = b"".join(json.dumps([coords, number]).encode() + b"\n" for coords, number in objects.items())
+        with _typed(self._path):
+            _write(self._fd, lines)
+
+    def close(self) -> None:
         """Close the file. It stays where it is: remove it when the array is complete and the source is done with."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            await pool.run(os.close, fd)
+        os.close(self._fd)
 
 
 def _open(cls: type[Ledger], path: Path, identity: dict[str, Any]) -> Ledger:
     header = json.dumps({"asynczarr": "ledger", **identity}, sort_keys=True).encode() + b"\n"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
+    with _typed(path), ExitStack() as failed:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        failed.callback(os.close, fd)
         data = path.read_bytes()
-        if header.startswith(data):  # new, or killed while the header was written
-            os.ftruncate(fd, 0)
-            os.write(fd, header)
-            os.fsync(fd)
-            _sync_folder(path.parent)
-            return cls(path, fd, set())
-        if not data.startswith(header):
+        finished, good = _parse(data, len(header)) if data.startswith(header) else ({}, 0)
+        if not good and not header.startswith(data):
             raise MetadataError(f"{path} is not a ledger of this array: {header.decode().strip()}")
-        finished, good = _parse(data, len(header))
         os.ftruncate(fd, good)
-        os.lseek(fd, 0, os.SEEK_END)
+        os.lseek(fd, good, os.SEEK_SET)
+        if not good:  # new, or killed while the header was written
+            _write(fd, header)
+            _sync_folder(path.parent)
+        failed.pop_all()
         return cls(path, fd, finished)
-    except BaseException:
-        os.close(fd)
+
+
+def _parse(data: bytes, start: int) -> tuple[dict[Coords, int], int]:
+    """The objects in the complete lines, and how many bytes those lines are."""
+    finished: dict[Coords, int] = {}
+    good = start
+    for line in data[start:].splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            coords, number = json.loads(line)
+            finished[tuple(int(part) for part in coords)] = int(number)
+        except (ValueError, TypeError):
+            break
+        good += len(line)
+    return finished, good
+
+
+def _write(fd: int, data: bytes) -> None:
+    """Write all of it and bring it to the disk, or leave nothing of it."""
+    start = os.lseek(fd, 0, os.SEEK_CUR)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
+    except OSError:
+        os.ftruncate(fd, start)
+        os.lseek(fd, start, os.SEEK_SET)
         raise
 
 
-def _parse(data: bytes, start: int) -> tuple[set[Coords], int]:
-    """The objects in the complete lines, and how many bytes those lines are."""
-    finished: set[Coords] = set()
-    good = start
-    for line in data[start:].splitlines(keepends=True):
-        try:
-            coords = tuple(int(part) for part in json.loads(line))
-        except (ValueError, TypeError):
-            break
-        if not line.endswith(b"\n"):
-            break
-        finished.add(coords)
-        good += len(line)
-    return finished, good
+@contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise store_error(error, store=f"ledger {path}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ..store.base import Store
 
-__all__ = ["MAX_REQUESTS", "key_lock", "request_slots"]
+__all__ = ["MAX_REQUESTS", "first_alone", "key_lock", "request_slots"]
 
 MAX_REQUESTS = 64
 """Requests in flight per store and event loop, whatever the number of streams."""
@@ -23,9 +23,10 @@ MAX_REQUESTS = 64
 class _PerLoop:
     """What one store needs on one event loop."""
 
-    __slots__ = ("__weakref__", "locks", "requests")
+    __slots__ = ("__weakref__", "first", "locks", "requests")
 
     def __init__(self) -> None:
+        self.first: dict[str, asyncio.Event] = {}
         self.requests = asyncio.Semaphore(MAX_REQUESTS)
         self.locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
@@ -61,3 +62,23 @@ async def key_lock(store: Store, key: str) -> AsyncIterator[None]:
             del locks[key]
         else:
             locks[key] = (lock, users - 1)
+
+
+@asynccontextmanager
+async def first_alone(store: Store, key: str) -> AsyncIterator[None]:
+    """Let the first one in alone; all who come while it is inside wait until it has left, and then go in together.
+
+    For what the first one leaves in a cache. Nothing is shared in passing, so nobody gets an answer older than the
+    question.
+    """
+    first = _state(store).first
+    if (other := first.get(key)) is not None:
+        await other.wait()
+        yield
+        return
+    left = first[key] = asyncio.Event()
+    try:
+        yield
+    finally:
+        del first[key]
+        left.set()

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from ..codec import pool
-from ..errors import AsyncZarrError, AttemptTimeout
+from ..errors import AsyncZarrError
 from ..store.base import SyncStore
 from ..types import Coords
+from .budget import ByteBudget
 from .fetch import Encoded, fetch, fetch_sync
 from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
+from .window import Window
 
-__all__ = ["Failure", "Loader", "Sink", "gather"]
+__all__ = ["INLINE_BYTES", "Failure", "Loader", "Sink", "gather"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 Sink: TypeAlias = Callable[[Piece, "np.ndarray[Any, np.dtype[Any]] | None"], R]
 """Called in a worker thread with each piece and its decoded chunk (``None``: not stored)."""
 
 INLINE_BYTES = 32 * 1024
-"""Decoded bytes below which a thread hop costs more than decoding right here on the event loop."""
+"""Bytes of a batch below which a thread hop costs more than decoding, or encoding, right here on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,24 @@ class Loader(Generic[R]):
         array: where to read.
         sink: what becomes of each decoded chunk.
         collect: turn errors into :class:`Failure` results instead of raising the first.
-        timeout: seconds for one chunk (a batch then holds one fetch).
+        timeout: seconds for one request (a blocking store: for one chunk), without the wait for its turn.
+        finish: called with the results of a batch, in the same thread.
     """
 
     def __init__(
-        self, array: StoredArray, sink: Sink[R], *, collect: bool = False, timeout: float | None = None
+        self,
+        array: StoredArray,
+        sink: Sink[R],
+        *,
+        collect: bool = False,
+        timeout: float | None = None,
+        finish: Callable[[list[R | Failure]], list[R | Failure]] | None = None,
     ) -> None:
         self._array = array
         self._sink = sink
         self._collect = collect
         self._timeout = timeout
+        self._finish = finish
         capabilities = array.store.capabilities
         self._sync = cast("SyncStore", array.store) if capabilities.sync else None
         self._blocking = capabilities.blocking
@@ -70,18 +80,6 @@ class Loader(Generic[R]):
         Raises:
             AsyncZarrError: the first failure, unless failures are collected.
         """
-        if self._timeout is None:
-            return await self._load(batch)
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._load(batch)
-        except TimeoutError as error:
-            if isinstance(error, AsyncZarrError):
-                raise
-            late = AttemptTimeout(f"reading took longer than {self._timeout} s")
-            return [result for wanted in batch.fetches for result in self._failed(wanted, late)]
-
-    async def _load(self, batch: Batch) -> list[R | Failure]:
         if self._sync is not None:
             if not self._blocking and batch.cost <= INLINE_BYTES:
                 return self._load_sync(self._sync, batch)
@@ -92,18 +90,19 @@ class Loader(Generic[R]):
         return await pool.run(self._decode, batch.fetches, encoded)
 
     def _load_sync(self, store: SyncStore, batch: Batch) -> list[R | Failure]:
-        results: list[R | Failure] = []
+        encoded: list[Encoded | AsyncZarrError] = []
         for wanted in batch.fetches:
             try:
-                encoded: Encoded | AsyncZarrError = fetch_sync(self._array, wanted, store)
+                encoded.append(fetch_sync(self._array, wanted, store, self._timeout))
             except AsyncZarrError as error:
-                encoded = error
-            results += self._decode([wanted], [encoded])
-        return results
+                encoded.append(error)
+                if not self._collect:
+                    break
+        return self._decode(batch.fetches[: len(encoded)], encoded)
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
         try:
-            return await fetch(self._array, wanted)
+            return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
@@ -122,7 +121,7 @@ class Loader(Generic[R]):
                     results.append(self._sink(piece, None if data is None else chain.decode(data)))
                 except AsyncZarrError as error:
                     results.append(self._failure(error, wanted, piece))
-        return results
+        return self._finish(results) if self._finish is not None else results
 
     def _failed(self, wanted: Fetch, error: AsyncZarrError) -> list[Failure]:
         return [self._failure(error, wanted, piece) for piece in wanted.pieces]
@@ -137,13 +136,18 @@ class Loader(Generic[R]):
         return error.at(store=self._array.store.url, key=wanted.key, chunk=piece.index)
 
 
-async def gather(jobs: list[Any]) -> list[Any]:
-    """Await coroutines at the same time; the first error cancels the others and is raised as it is."""
+async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await coroutines at the same time; the first error cancels the others and is raised as it is.
+
+    Not by ``asyncio.TaskGroup``: before Python 3.13 one that failed leaves its caller marked as being cancelled, so
+    that a timeout around it is not recognised as such any more.
+    """
     if len(jobs) == 1:
         return [await jobs[0]]
+    window: Window[T] = Window(slots=len(jobs), budget=ByteBudget(1), ordered=True)
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(job) for job in jobs]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+        for job in jobs:
+            window.launch(job, 0)
+        return [(await window.pop())[0] for _ in jobs]
+    finally:
+        await window.aclose()

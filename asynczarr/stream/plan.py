@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from typing import NamedTuple
 
@@ -30,6 +29,9 @@ SHARD_RUN_BYTES = 8 * 2**20
 
 BATCH_PIECES = 1024
 
+SEARCH_PIECES = 1024
+"""Pieces that may be left out in a row before a plan pauses: a millisecond or two of looking."""
+
 
 @dataclass(slots=True, eq=False)
 class Piece:
@@ -39,11 +41,13 @@ class Piece:
         position: where it stands in the plan.
         index: coordinates in the chunk grid.
         part: what to take from it, and where that goes.
+        stored: what to take from the stored object that it is in (without shards, the same).
     """
 
     position: Position
     index: Coords
     part: Projection
+    stored: Projection
 
 
 @dataclass(slots=True)
@@ -93,65 +97,94 @@ def fetches(
     start: Position = (0, 0),
     keep: Callable[[Piece], bool] | None = None,
     max_bytes: int = SHARD_RUN_BYTES,
-) -> Iterator[Fetch]:
+) -> Iterator[Fetch | None]:
     """Plan the reads of a selection, stored object by stored object in C order, and chunk by chunk within a shard.
 
     Args:
         start: position of the first piece.
         keep: leave out pieces for which it is false.
         max_bytes: split a shard into several fetches above this many decoded bytes.
+
+    Returns:
+        Fetches, and ``None`` now and then while `keep` leaves out one piece after the other: time for something else.
     """
+    limit = 1 if array.shard is None else max(1, min(BATCH_PIECES, max_bytes // array.chunk_bytes))
+    group: list[Piece] = []
+    for piece in _kept(_pieces(array, selection, start), keep):
+        if group and (piece is None or piece.stored is not group[0].stored):
+            yield _fetch(array, group)
+            group = []
+        if piece is None:
+            yield None
+            continue
+        group.append(piece)
+        if len(group) == limit:
+            yield _fetch(array, group)
+            group = []
+    if group:
+        yield _fetch(array, group)
+
+
+def _pieces(array: StoredArray, selection: Selection, start: Position) -> Iterator[Piece]:
+    number, within = start
     projections = selection.project(array.axes)
-    factor = 2 * array.item_bytes
-    for number, part in enumerate(projections.iter_from(start[0]), start[0]):
-        skip = start[1] if number == start[0] else 0
-        if array.shard is None:
-            piece = Piece((number, 0), part.coords, part)
-            if skip == 0 and (keep is None or keep(piece)):
-                yield Fetch(array.key(part.coords), part.shape, [piece], True, prod(part.shape) * factor)
-        else:
-            yield from _shard_fetches(array, number, part, skip, keep, max_bytes)
+    if array.shard is None:
+        first = number + (within > 0)
+        for n, part in enumerate(projections.iter_from(first), first):
+            yield Piece((n, 0), part.coords, part, part)
+        return
+    for n, stored in enumerate(projections.iter_from(number), number):
+        origin = inner_origin(array, stored.coords)
+        parts = stored.split(inner_axes(array, stored.shape))
+        for j, part in enumerate(parts.iter_from(within), within):
+            yield Piece((n, j), tuple([o + c for o, c in zip(origin, part.coords, strict=True)]), part, stored)
+        within = 0
 
 
-def _shard_fetches(
-    array: StoredArray,
-    number: int,
-    part: Projection,
-    skip: int,
-    keep: Callable[[Piece], bool] | None,
-    max_bytes: int,
-) -> Iterator[Fetch]:
-    origin = inner_origin(array, part.coords)
-    key = array.key(part.coords)
-    limit = max(1, min(BATCH_PIECES, max_bytes // array.chunk_bytes))
-    pieces = (
-        Piece((number, j), tuple(o + c for o, c in zip(origin, inner.coords, strict=True)), inner)
-        for j, inner in enumerate(part.split(inner_axes(array, part.shape)))
-    )
-    remaining = islice(pieces, skip, None)
-    kept = remaining if keep is None else filter(keep, remaining)
-    first = True
-    while group := list(islice(kept, limit)):
-        complete = first and part.whole and skip == 0 and keep is None and len(group) < limit
-        first = False
-        cost = 2 * len(group) * array.chunk_bytes
-        yield Fetch(key, part.shape, group, complete, cost)
+def _kept(pieces: Iterator[Piece], keep: Callable[[Piece], bool] | None) -> Iterator[Piece | None]:
+    if keep is None:
+        yield from pieces
+        return
+    for number, piece in enumerate(pieces, 1):
+        if keep(piece):
+            yield piece
+        if number % SEARCH_PIECES == 0:
+            yield None
 
 
-def batches(plan: Iterator[Fetch], *, target: int = BATCH_BYTES, ramp: bool) -> Iterator[Batch]:
-    """Group fetches until they cost about `target` bytes.
+def _fetch(array: StoredArray, pieces: list[Piece]) -> Fetch:
+    stored = pieces[0].stored
+    if array.shard is None:
+        whole, nbytes = True, prod(stored.shape) * array.item_bytes
+    else:
+        inside = prod([-(-n // size) for n, size in zip(stored.inside, array.shard.inner_shape, strict=True)])
+        whole, nbytes = len(pieces) == inside, len(pieces) * array.chunk_bytes
+    return Fetch(array.key(stored.coords), stored.shape, pieces, whole, 2 * nbytes)
+
+
+def batches(
+    plan: Iterator[Fetch | None], *, target: int = BATCH_BYTES, most: int = BATCH_PIECES, ramp: bool
+) -> Iterator[Batch]:
+    """Group fetches until they cost about `target` bytes, or are `most`.
 
     Args:
         ramp: start with a batch of one fetch and double, so that the first chunk does not wait for its neighbours.
+
+    Returns:
+        Batches; an empty one where the plan pauses.
     """
-    limit = 1 if ramp else BATCH_PIECES
+    limit = 1 if ramp else most
     group: list[Fetch] = []
     cost = 0
     for fetch in plan:
-        if group and (cost + fetch.cost > target or len(group) >= limit):
+        if fetch is None or (group and cost + fetch.cost > target):
             yield Batch(group, cost)
-            group, cost, limit = [], 0, min(2 * limit, BATCH_PIECES)
-        group.append(fetch)
-        cost += fetch.cost
+            group, cost = [], 0
+        if fetch is not None:
+            group.append(fetch)
+            cost += fetch.cost
+        if len(group) >= limit or (group and cost >= target):
+            yield Batch(group, cost)
+            group, cost, limit = [], 0, min(2 * limit, most)
     if group:
         yield Batch(group, cost)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, cast
+
+import numpy as np
 
 from ..errors import SelectionError
 from ..selection import Selection
+from ..selection.selections import GridSelection, PointSelection
 from ..types import Coords
 from .plan import Piece, Position
 from .stored import StoredArray
@@ -38,23 +43,38 @@ class Tracker:
         state: what :meth:`state` of an earlier stream returned.
 
     Raises:
-        SelectionError: the state belongs to another chunk grid or selection.
+        SelectionError: the state is none, or belongs to another chunk grid or selection.
     """
 
     def __init__(self, array: StoredArray, selection: Selection, state: Mapping[str, Any] | None = None) -> None:
-        self.total = len(selection.project(array.chunk_axes))
-        self._grid = [list(array.shape), list(array.chunk_shape), list(selection.shape)]
+        self.total: int = selection.project(array.chunk_axes).count
+        self._array = array
+        self._selection = selection
         self._order: deque[Position] = deque()
         self._done: set[Position] = set()
         self._skip: frozenset[Position] = frozenset()
         self._next: Position = (0, 0)
-        self.count = 0
+        self.count: int = 0
         if state is not None:
-            if state.get("grid") != self._grid:
-                raise SelectionError("this stream state belongs to another array, chunk grid or selection")
-            self._next = _position(state["position"])
-            self._skip = frozenset(_position(item) for item in state["later"])
-            self.count = int(state["count"])
+            try:
+                plan, self.count = state["plan"], int(state["count"])
+                self._next = _position(state["position"])
+                self._skip = frozenset([_position(item) for item in state["later"]])
+            except (LookupError, TypeError, ValueError) as error:
+                raise SelectionError(f"not the state of a stream: {state!r:.80}") from error
+            if plan != self._plan:
+                raise SelectionError("this stream state belongs to another chunk grid or selection")
+
+    @cached_property
+    def _plan(self) -> str:
+        """What all streams have in common whose positions mean the same."""
+        array, selection = self._array, self._selection
+        items = selection.items if isinstance(selection, GridSelection) else cast("PointSelection", selection).coords
+        digest = blake2b(repr((array.axes, array.chunk_shape)).encode(), digest_size=16)
+        for item in items:
+            digest.update(repr(item if isinstance(item, int | range) else item.shape).encode())
+            digest.update(item.tobytes() if isinstance(item, np.ndarray) else b"")
+        return digest.hexdigest()
 
     @property
     def position(self) -> Position:
@@ -87,7 +107,7 @@ class Tracker:
         position = self.position
         later = sorted(self._done | {item for item in self._skip if item > position})
         return {
-            "grid": self._grid,
+            "plan": self._plan,
             "position": list(position),
             "later": [list(item) for item in later],
             "count": self.count,

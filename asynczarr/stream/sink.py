@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from anyio import CancelScope
 
 from ..codec import pool
 from ..errors import AsyncZarrError
+from ..selection import Projection
 from ..types import Coords
 from .budget import ByteBudget
 from .edit import Edit, Patch
-from .item import Item, Where, normalise
+from .item import Item, NDArray, Where, normalise, place_of
 from .ledger import Ledger
 from .read import MAX_BYTES, shape_of_window
+from .source import Source, pull
 from .stored import StoredArray
 from .window import Window
 from .write import edit_cost, store_edit
 
 __all__ = ["FailedItem", "OnItemError", "Source", "WriteReport", "WriteStreamOptions", "write_stream"]
 
-Source: TypeAlias = AsyncIterable[Any] | Iterable[Any]
 OnItemError: TypeAlias = Literal["raise", "skip"] | Callable[[Where, AsyncZarrError], object]
+
+LARGE_COPY = 2**20
+"""Bytes from which copying takes long enough to be worth a thread."""
 
 LEDGER_PERIOD = 0.05
 """Seconds for which finished objects are collected before one append to the ledger."""
@@ -88,10 +94,9 @@ class _Stage:
     shape: tuple[int, ...]
     inside: int
     patches: list[Patch] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)
+    items: list[tuple[int, Where]] = field(default_factory=list)
     elements: int = 0
     nbytes: int = 0
-    spilled: bool = False
 
 
 class _Sink:
@@ -104,10 +109,11 @@ class _Sink:
         self.report = WriteReport()
         self.error: AsyncZarrError | None = None
         self._stages: dict[Coords, _Stage] = {}
+        self._writing: set[Coords] = set()
         self._failed: dict[int, FailedItem] = {}
-        self._finished: list[Coords] = []
+        self._finished: dict[Coords, int] = {}
         self._flushed = 0.0
-        slots, _ = shape_of_window(array, options.concurrency, options.max_bytes, single=True)
+        slots = shape_of_window(array, options.concurrency, options.max_bytes).slots
         self._budget = ByteBudget(options.max_bytes)
         self._window: Window[tuple[_Stage, Edit, AsyncZarrError | None]]
         self._window = Window(slots=slots, budget=self._budget, ordered=False)
@@ -115,76 +121,79 @@ class _Sink:
     async def run(self, source: Source) -> None:
         """Take every item, then write what is left. Stops taking at the first error, unless errors are skipped."""
         try:
-            async for given in _pull(source):
-                number, self.report.items = self.report.items, self.report.items + 1
-                try:
-                    item = normalise(self.array, number, given, validate=self.options.validate)
-                except AsyncZarrError as error:
-                    self._fail(FailedItem(number, getattr(given, "index", None), error))
-                else:
-                    await self._accept(item)
-                if self.error is not None:
-                    break
-            if self.error is None:
-                for stage in list(self._stages.values()):
-                    await self._launch(stage)
+            async with aclosing(pull(source)) as items:
+                async for given in items:
+                    number, self.report.items = self.report.items, self.report.items + 1
+                    try:
+                        item = normalise(self.array, number, given, validate=self.options.validate)
+                    except AsyncZarrError as error:
+                        self._fail(FailedItem(number, place_of(given), error))
+                    else:
+                        await self._accept(item)
+                    if self.error is not None:
+                        break
+            for stage in list(self._stages.values()):
+                await self._launch(stage)
             while self._window:
                 await self._settle()
         finally:
-            await self._window.aclose()
-            await self._record(force=True)
+            with CancelScope(shield=True):
+                await self._window.aclose()
+                await self._record(force=True)
         self.report.failed = [self._failed[number] for number in sorted(self._failed)]
         if self.error is not None:
             raise self.error
 
     async def _accept(self, item: Item) -> None:
-        done = self.ledger.finished if self.ledger else ()
-        parts = [part for part in item.selection.project(self.array.axes) if part.coords not in done]
+        done = self.ledger.finished if self.ledger else {}
+        parts = [part for part in item.selection.project(self.array.axes) if done.get(part.coords, -1) < item.number]
         if not parts and item.data.size:
             self.report.skipped += 1
+        alone = len(parts) == 1
         for part in parts:
             stage = self._stages.get(part.coords)
             if stage is None:
                 stage = self._stages[part.coords] = _Stage(part.coords, part.shape, _inside(self.array, part.coords))
-            values = item.data[part.out]
-            stage.patches.append(Patch(part, item.data))
-            stage.items.append(item)
-            stage.elements += values.size
-            size = values.size * self.array.item_bytes
-            stage.nbytes += size
-            self._budget.take(size)
+            patch = Patch(part, item.data) if alone and not item.borrowed else await _own(part, item.data)
+            size = patch.source[patch.part.out].size
+            stage.patches.append(patch)
+            stage.items.append((item.number, item.where))
+            stage.elements += size
+            stage.nbytes += size * self.array.item_bytes
+            self._budget.take(size * self.array.item_bytes)
             if stage.elements >= stage.inside:
                 await self._launch(stage)
         while self._budget.used > self._budget.limit and (self._window or self._stages):
             if self._window:
                 await self._settle()
             else:  # more unfinished objects than the budget holds: write the fullest as it is, and merge the rest later
-                fullest = max(self._stages.values(), key=lambda stage: stage.nbytes)
-                fullest.spilled = True
-                await self._launch(fullest)
+                await self._launch(max(self._stages.values(), key=lambda stage: stage.nbytes))
 
     async def _launch(self, stage: _Stage) -> None:
         """Write what a stage holds; it counts against the budget until it is written."""
         del self._stages[stage.coords]
         edit = Edit(self.array, stage.coords, stage.shape, stage.patches)
         cost = edit_cost(edit)
-        while self._window and not self._window.admits(cost):
+        # One object is not written twice at a time: the later values must win.
+        while self._window and (stage.coords in self._writing or not self._window.admits(cost)):
             await self._settle()
+        self._writing.add(stage.coords)
         self._window.launch(_store(stage, edit), cost)
 
     async def _settle(self) -> None:
         """Wait for one write and book it."""
         (stage, edit, error), cost = await self._window.pop()
         self._budget.release(cost + stage.nbytes)
+        self._writing.remove(stage.coords)
         if error is not None:
-            for item in stage.items:
-                self._fail(FailedItem(item.number, item.where, error))
+            for number, where in stage.items:
+                self._fail(FailedItem(number, where, error))
             return
         self.report.written += 1
         self.report.rewritten += not edit.whole
         self.report.nbytes += stage.nbytes
         if edit.whole:
-            self._finished.append(stage.coords)
+            self._finished[stage.coords] = stage.items[-1][0]
         await self._record(force=False)
         if self.options.progress is not None:
             self.options.progress(self.report)
@@ -202,7 +211,7 @@ class _Sink:
         """Bring finished objects into the ledger, several with one sync."""
         now = asyncio.get_running_loop().time()
         if self.ledger is not None and self._finished and (force or now - self._flushed >= LEDGER_PERIOD):
-            finished, self._finished, self._flushed = self._finished, [], now
+            finished, self._finished, self._flushed = self._finished, {}, now
             await self.ledger.add(finished)
 
 
@@ -214,11 +223,23 @@ async def write_stream(array: StoredArray, source: Source, options: WriteStreamO
         ledger = await Ledger.open(options.checkpoint, identity)
     sink = _Sink(array, options, ledger)
     try:
+        if ledger is not None:
+            await _forget_missing(array, ledger)
         await sink.run(source)
     finally:
         if ledger is not None:
-            await ledger.aclose()
+            ledger.close()
     return sink.report
+
+
+async def _forget_missing(array: StoredArray, ledger: Ledger) -> None:
+    """Objects that are gone are not finished: the array may have been created anew since."""
+    if ledger.finished and array.store.capabilities.list:
+        finished = {array.key(coords): coords for coords in ledger.finished}
+        async for key in array.store.list(array.prefix):
+            finished.pop(key, None)
+        for coords in finished.values():
+            del ledger.finished[coords]
 
 
 async def _store(stage: _Stage, edit: Edit) -> tuple[_Stage, Edit, AsyncZarrError | None]:
@@ -230,19 +251,11 @@ async def _store(stage: _Stage, edit: Edit) -> tuple[_Stage, Edit, AsyncZarrErro
     return stage, edit, None
 
 
-async def _pull(source: Source) -> AsyncIterator[Any]:
-    """The items of a source of either kind. Plain iterators run in a worker thread: they may read files."""
-    if isinstance(source, AsyncIterable):
-        async for item in source:
-            yield item
-    elif isinstance(source, Sequence):
-        for item in source:
-            yield item
-    else:
-        end = object()
-        iterator = iter(source)
-        while (item := await pool.run(next, iterator, end)) is not end:
-            yield item
+async def _own(part: Projection, data: NDArray) -> Patch:
+    """A patch with a copy of its values: the source may reuse its buffer, and the rest of the item need not stay."""
+    values = data[part.out]
+    copy = values.copy() if values.nbytes < LARGE_COPY else await pool.run(values.copy)
+    return Patch(replace(part, out=tuple([slice(0, length, 1) for length in copy.shape])), copy)
 
 
 def _inside(array: StoredArray, coords: Coords) -> int:

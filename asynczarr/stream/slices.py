@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -53,7 +53,7 @@ class SliceStream(WindowStream[Slice]):
         axis: which axis the slices drop.
         concurrency: thread hops or requests in flight for one slab.
         max_bytes: budget; one slab of chunks is always admitted, because its chunks are decoded once only.
-        timeout: seconds for one chunk.
+        timeout: seconds for one request, without the wait for its turn.
     """
 
     def __init__(
@@ -65,36 +65,45 @@ class SliceStream(WindowStream[Slice]):
         concurrency: int | None = None,
         max_bytes: int = MAX_BYTES,
         timeout: float | None = None,
-        progress: Callable[[int], object] | None = None,
     ) -> None:
         super().__init__(max_bytes=max_bytes, ordered=True)
         self._array = array
         self._slabs = slabs
         self._axis = axis
-        self._options: dict[str, Any] = {"concurrency": concurrency, "max_bytes": max_bytes, "timeout": timeout}
+        # Each of the two slabs that may be in flight has a part of the budget for the chunks it is read from.
+        self._options: dict[str, Any] = {
+            "concurrency": concurrency,
+            "max_bytes": max(1, max_bytes // 4),
+            "timeout": timeout,
+        }
         self._next: Slab | None = None
 
     def _slots(self) -> int:
         self._next = next(self._slabs, None)
         return 2
 
-    def _fill(self, window: Window[Any]) -> None:
+    def _fill(self, window: Window[Any]) -> bool:
         while self._next is not None:
-            cost = prod(self._next.selection.shape) * self._array.item_bytes
+            cost = prod(self._next.selection.shape) * self._array.item_bytes + self._options["max_bytes"]
             if not window.admits(cost):
-                return
-            window.launch(_load(self._array, self._next, self._options), cost)
+                break
+            window.launch(_load(self._array, self._next, self._axis, self._options), cost)
             self._next = next(self._slabs, None)
+        return False
 
     def _take(self, result: Any, cost: int) -> None:
-        slab, data = result
+        slab, slices = result
         share, rest = divmod(cost, len(slab.indices))
         for position, index in enumerate(slab.indices):
-            self._ready.append((Slice(index, data.take(position, self._axis)), share + rest, None))
+            self._ready.append((Slice(index, slices[position, ...]), share + rest, None))
             rest = 0
 
 
-async def _load(array: StoredArray, slab: Slab, options: dict[str, Any]) -> tuple[Slab, np.ndarray[Any, Any]]:
-    data = np.empty(slab.selection.shape, array.dtype)
-    await read(array, slab.selection, data, **options)
-    return slab, data
+async def _load(
+    array: StoredArray, slab: Slab, axis: int, options: dict[str, Any]
+) -> tuple[Slab, np.ndarray[Any, np.dtype[Any]]]:
+    """Read a slab with its axis first in memory, so that slices are contiguous and need no copy on the event loop."""
+    shape = slab.selection.shape
+    slices = np.empty((shape[axis], *shape[:axis], *shape[axis + 1 :]), array.dtype)
+    await read(array, slab.selection, np.moveaxis(slices, 0, axis), **options)
+    return slab, slices

@@ -32,10 +32,10 @@ class Window(Generic[T]):
         ordered: results in order of launch, not of completion.
     """
 
-    __slots__ = ("_costs", "_done", "_error", "_free", "_ordered", "_running", "_tasks", "_wake", "budget")
+    __slots__ = ("_closed", "_costs", "_done", "_error", "_free", "_ordered", "_running", "_tasks", "_wake", "budget")
 
     def __init__(self, *, slots: int, budget: ByteBudget, ordered: bool) -> None:
-        self.budget = budget
+        self.budget: ByteBudget = budget
         self._free = slots
         self._ordered = ordered
         self._tasks: deque[asyncio.Task[T]] = deque()
@@ -43,6 +43,7 @@ class Window(Generic[T]):
         self._costs: dict[asyncio.Task[T], int] = {}
         self._running: dict[asyncio.Task[T], int] = {}
         self._error: BaseException | None = None
+        self._closed = False
         self._wake: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -51,7 +52,7 @@ class Window(Generic[T]):
 
     def admits(self, cost: int, slots: int = 1) -> bool:
         """Whether a job may be launched now; one that is too large for the window is admitted alone."""
-        if self._error is not None:
+        if self._error is not None or self._closed:
             return False
         return (slots <= self._free or not self._running) and self.budget.admits(cost)
 
@@ -66,11 +67,18 @@ class Window(Generic[T]):
             self._tasks.append(task)
         task.add_done_callback(self._finished)
 
+    @property
+    def ready(self) -> bool:
+        """Whether :meth:`pop` has something to say at once."""
+        queue = self._tasks if self._ordered else self._done
+        return self._error is not None or bool(queue and queue[0].done())
+
     def _finished(self, task: asyncio.Task[T]) -> None:
+        error = None if task.cancelled() else task.exception()  # asked for even if nobody cares: else asyncio complains
         if task not in self._running:  # pop() was faster than the callback (eager tasks), or the window is closed
             return
         self._free += self._running.pop(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if error is not None:
             if self._error is None:
                 self._error = error
                 self.cancel()
@@ -84,12 +92,17 @@ class Window(Generic[T]):
 
         Raises:
             BaseException: the error of the first job that failed, as soon as it failed; every other job has then ended.
+            StopAsyncIteration: the window was closed meanwhile.
         """
         queue = self._tasks if self._ordered else self._done
         try:
             while True:
+                if self._closed:
+                    raise StopAsyncIteration
                 if queue and queue[0].done():
                     self._finished(queue[0])
+                if isinstance(self._error, StopAsyncIteration):  # from a function of the user: not the end of a stream
+                    raise RuntimeError("a job raised StopAsyncIteration") from self._error
                 if self._error is not None:
                     raise self._error
                 if queue and queue[0].done():
@@ -109,13 +122,10 @@ class Window(Generic[T]):
 
     async def aclose(self) -> None:
         """Cancel every job, wait until all have ended, and release their cost."""
+        self._closed = True
         self.cancel()
-        running = [task for task in self._running if not task.done()]
         try:
-            if running:
-                # Shielded: a cancelled owner must not leave before its jobs have.
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait(running)
+            await _ended(list(self._running))
         finally:
             self.budget.release(sum(self._costs.values()))
             self._free += sum(self._running.values())
@@ -123,3 +133,16 @@ class Window(Generic[T]):
             self._running.clear()
             self._tasks.clear()
             self._done.clear()
+
+
+async def _ended(tasks: list[asyncio.Task[T]]) -> None:
+    """Wait until all tasks have ended: an owner that is cancelled, even repeatedly, must not leave before its jobs."""
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while running := [task for task in tasks if not task.done()]:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as error:  # by Task.cancel(), which no scope keeps off
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -23,6 +23,7 @@ from ..types import ByteRange, BytesLike, Version
 from .budget import ByteBudget
 from .edit import Edit, Patch
 from .limits import key_lock, request_slots
+from .load import INLINE_BYTES
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
 from .window import Window
@@ -61,7 +62,7 @@ async def write(
     Raises:
         AsyncZarrError: the first failure; edits not yet started are then not written, others may or may not be.
     """
-    slots, _ = shape_of_window(array, concurrency, max_bytes, single=True)
+    slots = shape_of_window(array, concurrency, max_bytes).slots
     window: Window[Edit] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
 
     async def pop() -> None:
@@ -101,10 +102,12 @@ async def store_edit(edit: Edit) -> Edit:
         async with AsyncExitStack() as stack:
             if not edit.whole or not store.capabilities.cas:
                 await stack.enter_async_context(key_lock(store, edit.key))
-            if store.capabilities.sync:
-                await pool.run(_store_sync, cast("SyncStore", store), edit)
-            else:
+            if not store.capabilities.sync:
                 await _store_async(edit)
+            elif _tiny(edit) and not store.capabilities.blocking:
+                _store_sync(cast("SyncStore", store), edit)
+            else:
+                await pool.run(_store_sync, cast("SyncStore", store), edit)
     except AsyncZarrError as error:
         raise error.at(store=store.url, key=edit.key, chunk=edit.coords) from error.__cause__
     edit.array.indexes.discard(edit.key)
@@ -147,7 +150,8 @@ async def _store_async(edit: Edit) -> None:
         if not edit.whole:
             async with slots:
                 parts = await store.get_ranges(edit.key, [ByteRange(0, _limit(edit))])
-        value = await pool.run(edit.apply, parts.data[0] if parts else None)
+        current = parts.data[0] if parts else None
+        value = edit.apply(current) if _tiny(edit) else await pool.run(edit.apply, current)
         version = parts.version if parts and swap else None
         try:
             async with slots:
@@ -160,6 +164,11 @@ async def _store_async(edit: Edit) -> None:
             if attempt == ATTEMPTS - 1:
                 raise
             await asyncio.sleep(random() * min(1.0, 0.005 * 2**attempt))
+
+
+def _tiny(edit: Edit) -> bool:
+    """Encoding it is less work than a thread hop."""
+    return edit_cost(edit) <= INLINE_BYTES
 
 
 def _limit(edit: Edit) -> int:

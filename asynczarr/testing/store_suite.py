@@ -32,7 +32,7 @@ __all__ = ["StoreContract"]
 class StoreContract:
     """Inherit it, add a fixture ``store`` that gives an empty store, and let pytest collect the subclass."""
 
-    pytestmark = pytest.mark.asyncio
+    pytestmark: pytest.MarkDecorator = pytest.mark.asyncio
 
     async def test_missing_is_none(self, store: Store) -> None:
         """Absence is an answer, not an error."""

@@ -24,8 +24,8 @@ class Overview:
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self.block = max(1, shape[1] // WIDTH)
-        self.counts = np.zeros((shape[0] // self.block, shape[1] // self.block), np.uint16)
+        self.block: int = max(1, shape[1] // WIDTH)
+        self.counts: npt.NDArray[np.uint16] = np.zeros((shape[0] // self.block, shape[1] // self.block), np.uint16)
 
     def add(self, region: tuple[slice, ...], land: npt.NDArray[np.bool_]) -> None:
         """Count one chunk, whose edges are edges of blocks."""
