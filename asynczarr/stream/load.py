@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -124,7 +125,9 @@ class Loader(Generic[R]):
         return self._finish(results) if self._finish is not None else results
 
     def _failed(self, wanted: Fetch, error: AsyncZarrError) -> list[Failure]:
-        return [self._failure(error, wanted, piece) for piece in wanted.pieces]
+        # One error for each chunk: they name different ones.
+        errors = [error, *(copy(error) for _ in wanted.pieces[1:])]
+        return [self._failure(each, wanted, piece) for each, piece in zip(errors, wanted.pieces, strict=True)]
 
     def _failure(self, error: AsyncZarrError, wanted: Fetch, piece: Piece) -> Failure:
         located = self._located(error, wanted, piece)

@@ -8,7 +8,7 @@ such changes queue instead of collide.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from random import random
 from typing import Any, cast
@@ -24,6 +24,7 @@ from .budget import ByteBudget
 from .edit import Edit, Patch
 from .limits import key_lock, request_slots
 from .load import INLINE_BYTES
+from .plan import BATCH_BYTES
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
 from .window import Window
@@ -48,7 +49,6 @@ async def write(
     *,
     concurrency: int | None = None,
     max_bytes: int = MAX_BYTES,
-    written: Callable[[Edit], object] | None = None,
 ) -> None:
     """Write edits, several at a time.
 
@@ -57,30 +57,54 @@ async def write(
         changes: what to write; pulled as slots and budget allow.
         concurrency: edits in flight.
         max_bytes: bytes of chunks on their way.
-        written: called after each edit has landed.
 
     Raises:
         AsyncZarrError: the first failure; edits not yet started are then not written, others may or may not be.
     """
     slots = shape_of_window(array, concurrency, max_bytes).slots
-    window: Window[Edit] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
-
-    async def pop() -> None:
-        edit, cost = await window.pop()
-        window.budget.release(cost)
-        if written is not None:
-            written(edit)
-
+    window: Window[None] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
     try:
-        for edit in changes:
-            cost = edit_cost(edit)
+        for group in _groups(array, changes, target=min(BATCH_BYTES, max_bytes // (slots + 1))):
+            cost = sum(map(edit_cost, group))
             while not window.admits(cost):
-                await pop()
-            window.launch(store_edit(edit), cost)
+                window.budget.release((await window.pop())[1])
+            window.launch(store_edit(group[0]) if len(group) == 1 else _store_group(array, group), cost)
         while window:
-            await pop()
+            window.budget.release((await window.pop())[1])
     finally:
         await window.aclose()
+
+
+def _groups(array: StoredArray, changes: Iterable[Edit], *, target: int) -> Iterator[list[Edit]]:
+    """Edits that share a thread hop: small ones that need no read, for a store that may be called there."""
+    shared = array.store.capabilities.sync and array.store.capabilities.cas
+    group: list[Edit] = []
+    cost = 0
+    for edit in changes:
+        if not shared or not edit.whole:
+            yield [edit]
+            continue
+        group.append(edit)
+        cost += edit_cost(edit)
+        if cost >= target:
+            yield group
+            group, cost = [], 0
+    if group:
+        yield group
+
+
+async def _store_group(array: StoredArray, group: list[Edit]) -> None:
+    await pool.run(_store_group_sync, cast("SyncStore", array.store), group)
+    for edit in group:
+        array.indexes.discard(edit.key)
+
+
+def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
+    for edit in group:
+        try:
+            _store_sync(store, edit)
+        except AsyncZarrError as error:
+            raise _located(error, edit) from error.__cause__
 
 
 def edit_cost(edit: Edit) -> int:
@@ -91,8 +115,8 @@ def edit_cost(edit: Edit) -> int:
     return size * (2 if edit.whole else 4)
 
 
-async def store_edit(edit: Edit) -> Edit:
-    """Write one edit; return it when it has landed.
+async def store_edit(edit: Edit) -> None:
+    """Write one edit; it has landed when this returns.
 
     Raises:
         AsyncZarrError: naming store, key and chunk.
@@ -109,9 +133,12 @@ async def store_edit(edit: Edit) -> Edit:
             else:
                 await pool.run(_store_sync, cast("SyncStore", store), edit)
     except AsyncZarrError as error:
-        raise error.at(store=store.url, key=edit.key, chunk=edit.coords) from error.__cause__
+        raise _located(error, edit) from error.__cause__
     edit.array.indexes.discard(edit.key)
-    return edit
+
+
+def _located(error: AsyncZarrError, edit: Edit) -> AsyncZarrError:
+    return error.at(store=edit.array.store.url, key=edit.key, chunk=edit.coords)
 
 
 def _store_sync(store: SyncStore, edit: Edit) -> None:

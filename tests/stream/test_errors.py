@@ -246,3 +246,15 @@ async def test_the_array_is_readable_after_an_error() -> None:
         await array.read()
     array.store.script = None
     np.testing.assert_array_equal(await array.read(), np.arange(4000).reshape(1000, 4))
+
+
+async def test_each_failed_chunk_of_a_shard_has_an_error_that_names_it():
+    store = az.MemoryStore()
+    array = await az.create_array(store, shape=(8, 8), dtype="u1", chunks=(2, 2), shards=(8, 8), codecs=["bytes"])
+    await array.write(1)
+    await store.set("c/0/0", b"too short for an index")
+    async with array.stream_chunks(on_error="skip") as stream:
+        assert [chunk async for chunk in stream] == []
+    assert len(stream.failures) == 16
+    assert [failure.error.chunk for failure in stream.failures] == [failure.index for failure in stream.failures]
+    assert {failure.error.key for failure in stream.failures} == {"c/0/0"}
