@@ -41,7 +41,7 @@ class WindowStream(ABC, Generic[T]):
         self._closed = False
 
     @abstractmethod
-    def _slots(self) -> int:
+    async def _slots(self) -> int:
         """Get ready to fill the window; return how many slots it has. Called once, on the running loop."""
 
     @abstractmethod
@@ -82,7 +82,7 @@ class WindowStream(ABC, Generic[T]):
     async def _pull(self) -> T:
         if self._window is None:
             self._loop = asyncio.get_running_loop()
-            self._window = Window(slots=self._slots(), budget=self._budget, ordered=self._ordered)
+            self._window = Window(slots=await self._slots(), budget=self._budget, ordered=self._ordered)
         while not self._closed:
             looking = self._fill(self._window)
             while self._ready:

@@ -13,7 +13,7 @@ from ..selection import Selection
 from ..types import Coords
 from .base import WindowStream
 from .load import Failure, Loader
-from .plan import SHARD_RUN_BYTES, Batch, Piece, batches, fetches
+from .plan import SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .position import Position, Progress, Tracker
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
@@ -112,12 +112,12 @@ class PieceStream(WindowStream[T]):
         """A JSON-able state: ``stream_chunks(state=...)`` goes on after the chunks delivered so far."""
         return self._tracker.state()
 
-    def _slots(self) -> int:
+    async def _slots(self) -> int:
         options = self._options
         slots, target, most = shape_of_window(self._array, options.concurrency, options.max_bytes)
         plan = fetches(
             self._array,
-            self._selection,
+            await project(self._array, self._selection),
             start=self._tracker.position,
             keep=self._tracker.keep(options.filter),
             max_bytes=max(target, min(SHARD_RUN_BYTES, options.max_bytes // (2 * (slots + 1)))),

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
+from ..codec import pool
 from ..metadata.grid import Axis
 from ..metadata.regular import RegularAxis
-from ..selection import Projection, Selection
+from ..selection import Projection, Projections, Selection
 from ..types import Coords
 from .stored import StoredArray
 
-__all__ = ["Batch", "Fetch", "Piece", "Position", "batches", "fetches", "inner_axes", "inner_origin"]
+__all__ = ["Batch", "Fetch", "Piece", "Position", "batches", "fetches", "inner_axes", "inner_origin", "project"]
 
 Position = tuple[int, int]
 """Place of a piece in its plan: number of the stored object, number of the chunk within it."""
@@ -31,6 +32,9 @@ BATCH_PIECES = 1024
 
 SEARCH_PIECES = 1024
 """Pieces that may be left out in a row before a plan pauses: a millisecond or two of looking."""
+
+MANY_POINTS = 10_000
+"""Points that are sorted in about a millisecond."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,15 +94,22 @@ def inner_origin(array: StoredArray, coords: Coords) -> Coords:
     return tuple(axis.start(c) // size for axis, c, size in zip(array.axes, coords, inner, strict=True))
 
 
+async def project(array: StoredArray, selection: Selection) -> Projections:
+    """Lay a selection over the stored objects; many points are sorted by object in a worker thread."""
+    if selection.kept is None and selection.size > MANY_POINTS:
+        return await pool.run(selection.project, array.axes)
+    return selection.project(array.axes)
+
+
 def fetches(
     array: StoredArray,
-    selection: Selection,
+    projections: Projections,
     *,
     start: Position = (0, 0),
     keep: Callable[[Piece], bool] | None = None,
     max_bytes: int = SHARD_RUN_BYTES,
 ) -> Iterator[Fetch | None]:
-    """Plan the reads of a selection, stored object by stored object in C order, and chunk by chunk within a shard.
+    """Plan the reads of a selection (:func:`project`), stored object by stored object, and chunk by chunk in a shard.
 
     Args:
         start: position of the first piece.
@@ -110,7 +121,7 @@ def fetches(
     """
     limit = 1 if array.shard is None else max(1, min(BATCH_PIECES, max_bytes // array.chunk_bytes))
     group: list[Piece] = []
-    for piece in _kept(_pieces(array, selection, start), keep):
+    for piece in _kept(_pieces(array, projections, start), keep):
         if group and (piece is None or piece.stored is not group[0].stored):
             yield _fetch(array, group)
             group = []
@@ -125,9 +136,8 @@ def fetches(
         yield _fetch(array, group)
 
 
-def _pieces(array: StoredArray, selection: Selection, start: Position) -> Iterator[Piece]:
+def _pieces(array: StoredArray, projections: Projections, start: Position) -> Iterator[Piece]:
     number, within = start
-    projections = selection.project(array.axes)
     if array.shard is None:
         first = number + (within > 0)
         for n, part in enumerate(projections.iter_from(first), first):

@@ -47,7 +47,6 @@ class Tracker:
     """
 
     def __init__(self, array: StoredArray, selection: Selection, state: Mapping[str, Any] | None = None) -> None:
-        self.total: int = selection.project(array.chunk_axes).count
         self._array = array
         self._selection = selection
         self._order: deque[Position] = deque()
@@ -64,6 +63,11 @@ class Tracker:
                 raise SelectionError(f"not the state of a stream: {state!r:.80}") from error
             if plan != self._plan:
                 raise SelectionError("this stream state belongs to another chunk grid or selection")
+
+    @cached_property
+    def total(self) -> int:
+        """Chunks of the selection; with a filter an upper bound."""
+        return self._selection.project(self._array.chunk_axes).count
 
     @cached_property
     def _plan(self) -> str:

@@ -10,7 +10,7 @@ from ..selection import Selection
 from .budget import ByteBudget
 from .load import Loader
 from .place import place
-from .plan import BATCH_BYTES, BATCH_PIECES, Piece, batches, fetches
+from .plan import BATCH_BYTES, BATCH_PIECES, Piece, batches, fetches, project
 from .stored import StoredArray
 from .window import Window
 
@@ -47,7 +47,7 @@ async def read(
     loader = Loader(array, _pair, timeout=timeout, finish=finish)
     shape = shape_of_window(array, concurrency, max_bytes)
     window: Window[list[Any]] = Window(slots=shape.slots, budget=ByteBudget(max_bytes), ordered=False)
-    plan = fetches(array, selection, max_bytes=max(shape.target, BATCH_BYTES))
+    plan = fetches(array, await project(array, selection), max_bytes=max(shape.target, BATCH_BYTES))
     try:
         for batch in batches(plan, target=shape.target, most=shape.most, ramp=False):
             width = 1 if array.store.capabilities.sync else len(batch.fetches)

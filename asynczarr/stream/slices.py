@@ -78,7 +78,7 @@ class SliceStream(WindowStream[Slice]):
         }
         self._next: Slab | None = None
 
-    def _slots(self) -> int:
+    async def _slots(self) -> int:
         self._next = next(self._slabs, None)
         return 2
 

@@ -192,7 +192,7 @@ async def test_the_first_of_very_many_chunks(store: Any, spec: str) -> None:
     warm = await filled(store())
     await anext(warm.stream_chunks())
     array = await az.create_array(store(), dtype="u1", **HUGE[spec])
-    best = min([await _first_chunk(array) for _ in range(4)])
+    best = min([await _first_chunk(array) for _ in range(8)])
     assert best < 0.05
     tracemalloc.start()
     try:
@@ -209,10 +209,11 @@ async def test_the_first_of_very_many_chunks(store: Any, spec: str) -> None:
 
 
 async def _first_chunk(array: az.Array) -> float:
-    begin = time.perf_counter()
+    """Seconds of CPU time: nothing on the way waits for anything, and another process on the machine does not count."""
+    begin = time.process_time()
     async with array.stream_chunks() as stream:
         chunk = await anext(stream)
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
     assert chunk.missing
     assert stream.total >= N // 16
     return took

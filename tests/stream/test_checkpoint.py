@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,17 @@ async def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
     finished: dict[str, Any] = {}
     rounds = written = 0
     with writers.Server() as server:
+        begin = time.perf_counter()
+        server.start("write_all", str(root), str(ledger))
+        assert server.wait() == 0
+        undisturbed = time.perf_counter() - begin  # how far a writer gets in a moment depends on the machine
+        ledger.unlink()
         while rounds < ROUNDS:
             if len(finished) == writers.SHARDS:  # faster than expected: begin anew
                 ledger.unlink()
                 finished.clear()
             pid = server.start("write_all", str(root), str(ledger))
-            rounds += server.kill_after(pid, chance.uniform(0, 0.06))
+            rounds += server.kill_after(pid, chance.uniform(0, undisturbed / 16))
             assert {key: _state(root / key) for key in finished} == finished
             before = len(finished)
             finished = {key: _state(root / key) for key in _listed(ledger)}
