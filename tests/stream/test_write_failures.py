@@ -183,11 +183,14 @@ async def test_the_source_is_closed_before_write_stream_returns(source: str, how
             with pytest.raises(az.SelectionError):
                 await task
         elif how == "cancel":
-            await asyncio.sleep(0.01)
+            while array.store.in_flight == 0:  # until then the source may not have begun
+                await asyncio.sleep(0.001)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
         else:
+            while array.store.in_flight == 0:
+                await asyncio.sleep(0.001)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(task, 0.01)
         assert closed == [True]

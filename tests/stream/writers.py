@@ -53,7 +53,7 @@ async def write_all(root: str, ledger: str) -> None:
 async def write_every(root: str, first: int, step: int, begin: float) -> None:
     """Write every so many-th element of an array by itself, all at the same time."""
     array = await _open(root)
-    await asyncio.sleep(begin - time.time())
+    await asyncio.sleep(max(0.0, begin - time.time()))
     await asyncio.gather(*[array[n].write(n + 1) for n in range(first, array.shape[0], step)])
 
 
