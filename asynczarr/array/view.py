@@ -141,7 +141,7 @@ class View:
             out: filled and returned instead of a new array; must have this shape and dtype.
             concurrency: thread hops (embedded stores) or requests (others) in flight; by default what measured best.
             max_bytes: bytes of chunks on their way, besides the result.
-            timeout: seconds for one chunk.
+            timeout: seconds for one request, waiting for its turn not counted.
 
         Returns:
             An array of this shape and dtype; elements that were never written have the fill value.
@@ -206,7 +206,8 @@ class View:
             missing: chunks that are not stored come as fill values, are left out, or raise ``ChunkMissing``.
             on_error: raise the first error, or leave the chunk out, count it in ``stream.failures`` and call a callable
                 with ``(index, error)``.
-            timeout: seconds for one chunk; then ``AttemptTimeout``.
+            timeout: seconds for one request (embedded stores: for one chunk), waiting for its turn not counted; then
+                ``AttemptTimeout``.
             filter: called with each chunk index before it is fetched; false leaves it out.
             progress: called with a ``Progress`` after each chunk taken.
             state: what ``stream.state()`` of an earlier stream returned: go on from there.
@@ -244,7 +245,7 @@ class View:
             step: any step but 0, as in a slice; negative goes backwards.
             concurrency: thread hops or requests in flight.
             max_bytes: budget; the slab of chunks that a slice comes from is admitted however large.
-            timeout: seconds for one chunk.
+            timeout: seconds for one request, waiting for its turn not counted.
 
         Raises:
             SelectionError: no such axis, or the view was made by point indexing.
