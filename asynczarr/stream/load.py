@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from copy import copy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
 from .window import Window
 
-__all__ = ["INLINE_BYTES", "Failure", "Loader", "Sink", "gather"]
+__all__ = ["INLINE_BYTES", "Brake", "Failure", "Loader", "Sink", "gather"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -46,6 +47,27 @@ class Failure:
     piece: Piece
 
 
+class Brake:
+    """Shared by loaders that work for one stream: after the first error of one, none begins a request any more.
+
+    The error needs a few turns of the event loop to reach the stream, which then cancels what waits here.
+    """
+
+    __slots__ = ("_pulled",)
+
+    def __init__(self) -> None:
+        self._pulled = False
+
+    def pull(self) -> None:
+        """Let nothing begin from now on."""
+        self._pulled = True
+
+    async def passed(self) -> None:
+        """Return at once, or when pulled wait for the cancellation that follows."""
+        if self._pulled:
+            await asyncio.get_running_loop().create_future()
+
+
 class Loader(Generic[R]):
     """Loads batches of one array.
 
@@ -55,6 +77,7 @@ class Loader(Generic[R]):
         collect: turn errors into :class:`Failure` results instead of raising the first.
         timeout: seconds for one request (a blocking store: for one chunk), without the wait for its turn.
         finish: called with the results of a batch, in the same thread.
+        brake: shared with other loaders of the same stream.
     """
 
     def __init__(
@@ -65,12 +88,14 @@ class Loader(Generic[R]):
         collect: bool = False,
         timeout: float | None = None,
         finish: Callable[[list[R | Failure]], list[R | Failure]] | None = None,
+        brake: Brake | None = None,
     ) -> None:
         self._array = array
         self._sink = sink
         self._collect = collect
         self._timeout = timeout
         self._finish = finish
+        self._brake = brake or Brake()
         capabilities = array.store.capabilities
         self._sync = cast("SyncStore", array.store) if capabilities.sync else None
         self._blocking = capabilities.blocking
@@ -81,6 +106,14 @@ class Loader(Generic[R]):
         Raises:
             AsyncZarrError: the first failure, unless failures are collected.
         """
+        try:
+            return await self._load(batch)
+        except AsyncZarrError:
+            self._brake.pull()
+            raise
+
+    async def _load(self, batch: Batch) -> list[R | Failure]:
+        await self._brake.passed()
         if self._sync is not None:
             if not self._blocking and batch.cost <= INLINE_BYTES:
                 return self._load_sync(self._sync, batch)
@@ -102,11 +135,13 @@ class Loader(Generic[R]):
         return self._decode(batch.fetches[: len(encoded)], encoded)
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
+        await self._brake.passed()
         try:
             return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
+            self._brake.pull()
             raise self._located(error, wanted, wanted.pieces[0]) from None
 
     def _decode(self, fetches: list[Fetch], encoded: list[Encoded | AsyncZarrError]) -> list[R | Failure]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..selection import Selection
 from .budget import ByteBudget
-from .load import Loader
+from .load import Brake, Loader
 from .place import place
 from .plan import BATCH_BYTES, BATCH_PIECES, Piece, batches, fetches, project
 from .stored import StoredArray
@@ -28,6 +28,7 @@ async def read(
     concurrency: int | None = None,
     max_bytes: int = MAX_BYTES,
     timeout: float | None = None,
+    brake: Brake | None = None,
 ) -> None:
     """Read `selection` into `out`, an array of its shape and the array's dtype.
 
@@ -38,13 +39,14 @@ async def read(
         concurrency: thread hops (embedded stores) or requests (others) in flight.
         max_bytes: bytes of chunks on their way, `out` not counted.
         timeout: seconds for one request, without the wait for its turn.
+        brake: shared with other reads for the same stream, which cancels all of them when one has failed.
     """
 
     def finish(found: list[Any]) -> list[Any]:
         place(out, array.fill, found)
         return []
 
-    loader = Loader(array, _pair, timeout=timeout, finish=finish)
+    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake)
     shape = shape_of_window(array, concurrency, max_bytes)
     window: Window[list[Any]] = Window(slots=shape.slots, budget=ByteBudget(max_bytes), ordered=False)
     plan = fetches(array, await project(array, selection), max_bytes=max(shape.target, BATCH_BYTES))

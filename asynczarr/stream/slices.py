@@ -11,6 +11,7 @@ import numpy as np
 
 from ..selection import Selection
 from .base import WindowStream
+from .load import Brake
 from .read import MAX_BYTES, read
 from .stored import StoredArray
 from .window import Window
@@ -75,6 +76,7 @@ class SliceStream(WindowStream[Slice]):
             "concurrency": concurrency,
             "max_bytes": max(1, max_bytes // 4),
             "timeout": timeout,
+            "brake": Brake(),
         }
         self._next: Slab | None = None
 
