@@ -17,7 +17,7 @@ from benchmarks.works.budget import DEFAULT_BUDGET
 UNITS = [
     Unit("read", "128K", mebibytes=8),
     Unit("stream", "128K", mebibytes=8, fresh=True, runs=1),
-    Unit("chunks", "4K", count=100, only=("asynczarr",), fresh=True, runs=1),
+    Unit("chunks", store="synthetic", count=100, only=("asynczarr",), fresh=True, runs=1),
 ]
 
 

@@ -36,10 +36,10 @@ SHARED = [
 OURS = [
     Unit("first", "128K", mebibytes=8),
     Unit("first", "128K/8M", mebibytes=32),
-    Unit("first-of", "4K", count=1000),
-    Unit("chunks", "4K", count=1000),
-    Unit("cuts", mebibytes=4, count=100),
-    Unit("size", "1M", mebibytes=64),
+    Unit("first-of", store="synthetic", count=1000),
+    Unit("chunks", store="synthetic", count=1000),
+    Unit("cuts", store="synthetic", mebibytes=4, count=100),
+    Unit("size", "1M", store="synthetic", mebibytes=64),
     Unit("stages", "128K", mebibytes=8),
     Unit("stages", "128K/8M", mebibytes=32),
 ]
@@ -51,8 +51,7 @@ async def measure(unit, name, folder):
         peer = load(name)
     except ImportError as error:
         pytest.skip(f"{name} is not here: {error}")
-    source = folder if unit.work in {"chunks", "cuts", "first-of", "size"} else fixture.ensure(folder, unit)
-    fixture.expected(folder, unit.mebibytes)
+    source = folder if unit.store == "synthetic" else fixture.ensure(folder, unit)
     work = make(unit, peer, source, folder)
     await work.prepare()
     await work.before()
