@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from math import prod
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -204,14 +204,6 @@ class Array(View, Node):
     async def nbytes_stored(self) -> int:
         """Bytes of all stored objects, without metadata."""
         return await change.stored_bytes(self)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<Array {self._store.url} /{self._path} shape={self.shape} dtype={self.dtype} chunks={self.chunks}>"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from ..errors import AlreadyExists, MetadataError, NotFound
 from ..metadata.consolidated import sub_consolidated
@@ -231,14 +231,6 @@ class Group(Node):
         make: Any = Array if isinstance(metadata, ArrayMetadata) else Group
         node: Array | Group = make(self._store, path, metadata, read_only=self._read_only, options=self._options)
         return node
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"<Group {self._store.url} /{self._path}>"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from ..codec.of_array import chain_for
 from ..errors import Forbidden, MetadataError
@@ -77,6 +79,14 @@ class Node:
         """Close the store, if it was opened for this node."""
         if self._owns_store:
             await self._store.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 def prefix_of(path: str) -> str:

@@ -139,7 +139,7 @@ class MsgPack2(_Nested):
     def bind(self, spec: ChunkSpec) -> Self:
         """The codec for chunks of `spec`; raises MetadataError as :class:`Json2`, and if msgpack is not installed."""
         try:
-            import msgpack  # noqa: F401
+            import msgpack  # noqa: F401 - only whether it is there
         except ImportError as error:
             raise MetadataError("msgpack2 needs: pip install 'asynczarr[codecs]'") from error
         return super().bind(spec)
