@@ -50,7 +50,7 @@ def tests(session: nox.Session) -> None:
     install(session, "test", "interop")
     env = {"COVERAGE_FILE": f".coverage.{session.python}"}
     whole = not session.posargs
-    options = ["-n", "2", "--dist", "worksteal", "--cov", "--cov-report="] if whole else session.posargs
+    options = ["-n", "2", "--dist", "loadgroup", "--cov", "--cov-report="] if whole else session.posargs
     session.run("python", "-m", "pytest", *options, env=env)
     if whole:
         session.notify("coverage")

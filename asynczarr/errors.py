@@ -130,7 +130,15 @@ def _rebuild(cls: type[AsyncZarrError], args: tuple[Any, ...], state: dict[str, 
 
 
 class StoreError(AsyncZarrError):
-    """Raised when a store could not do what it was asked."""
+    """Raised when a store could not do what it was asked.
+
+    Attributes:
+        attempts: how often it was tried, where something tries more than once.
+        elapsed: seconds since the first attempt began, where that is known.
+    """
+
+    attempts: int | None = None
+    elapsed: float | None = None
 
 
 class NotFound(StoreError, FileNotFoundError):
@@ -198,7 +206,15 @@ class ConnectionFailed(Unavailable):
 
 
 class AttemptTimeout(StoreError, TimeoutError):
-    """Raised when one attempt, or one chunk with ``timeout=``, took too long."""
+    """Raised when one attempt, or one chunk with ``timeout=``, took too long.
+
+    Attributes:
+        sent: whether the request may have reached the other side. ``False`` is a proof that it did not.
+    """
+
+    def __init__(self, reason: str = "", *, sent: bool = True, **place: Any) -> None:
+        super().__init__(reason, **place)
+        self.sent = sent
 
 
 class DeadlineExceeded(StoreError, TimeoutError):
@@ -218,7 +234,15 @@ class IntegrityError(StoreError):
 
 
 class OutcomeUnknown(StoreError):
-    """Raised when a write may or may not have landed and nothing can prove which."""
+    """Raised when a write may or may not have landed and nothing can prove which.
+
+    Attributes:
+        write_id: the mark that the value carries if it has landed, where the store keeps metadata.
+    """
+
+    def __init__(self, reason: str = "", *, write_id: str | None = None, **place: Any) -> None:
+        super().__init__(reason, **place)
+        self.write_id = write_id
 
 
 class MetadataError(AsyncZarrError, ValueError):

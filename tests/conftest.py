@@ -13,6 +13,8 @@ import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 # A shared two-core runner is slow at random, and random slowness is no bug: only an absolute timeout is a failure.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
@@ -22,6 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers of this suite (the pytest options make an unknown marker an error)."""
     config.addinivalue_line("markers", "every_loop: run under asyncio, uvloop and, on 3.12+, eager tasks")
+    config.addinivalue_line("markers", "xdist_group(name): tests that share a server run in one worker")
     config.addinivalue_line("markers", "allow_blocking(reason): blocking calls in the event loop are no error here")
 
 
@@ -34,6 +37,12 @@ def _skip_or_fail(reason: str) -> NoReturn:
 @pytest.fixture
 def skip_or_fail() -> Callable[[str], NoReturn]:
     """``skip_or_fail("no node on PATH")``: a visible skip on a laptop, a failure where the variable ``CI`` is set."""
+    return _skip_or_fail
+
+
+@pytest.fixture(scope="session")
+def session_skip_or_fail() -> Callable[[str], NoReturn]:
+    """The same for fixtures that live as long as the test run."""
     return _skip_or_fail
 
 

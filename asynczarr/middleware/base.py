@@ -1,0 +1,124 @@
+"""What every middleware is: a store around a store, with one seam through which each call passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypeVar
+
+from ..store.base import Capabilities, Store, StoreBase
+from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
+
+__all__ = ["Request", "Verb", "Wrapper"]
+
+T = TypeVar("T")
+
+Verb: TypeAlias = Literal["get", "get_ranges", "head", "set", "delete", "delete_many", "list", "list_dir"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a store, as policies look at it.
+
+    Attributes:
+        verb: name of the method.
+        key: its key; of ``delete_many`` the first, of ``list`` and ``list_dir`` the prefix.
+        ranges: byte ranges that are read.
+        size: bytes that are written.
+        conditional: the outcome depends on what is stored (``create`` or ``if_version``).
+    """
+
+    verb: Verb
+    key: str
+    ranges: tuple[ByteRange, ...] = ()
+    size: int = 0
+    conditional: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes what is stored."""
+        return self.verb in ("set", "delete", "delete_many")
+
+
+class Wrapper(StoreBase):
+    """Passes every call on through :meth:`around`; a middleware overrides that, or single verbs, or both.
+
+    Args:
+        inner: the store that is wrapped; closed with this one.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner: Store = inner
+
+    async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
+        """Do one call; ``await send()`` once for each attempt. A page of a listing is a call of its own."""
+        return await send()
+
+    @property
+    def url(self) -> str:
+        """That of the wrapped store."""
+        return self.inner.url
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the wrapped store, without its blocking half: policies wait."""
+        return replace(self.inner.capabilities, sync=False)
+
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
+        """See ``Store.get``."""
+        ranges = () if byte_range is None else (byte_range,)
+        return await self.around(Request("get", key, ranges), lambda: self.inner.get(key, byte_range))
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
+    ) -> Parts | None:
+        """See ``Store.get_ranges``."""
+        request = Request("get_ranges", key, tuple(ranges), conditional=if_version is not None)
+        return await self.around(request, lambda: self.inner.get_ranges(key, ranges, if_version=if_version))
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """See ``Store.head``."""
+        return await self.around(Request("head", key), lambda: self.inner.head(key))
+
+    async def set(
+        self,
+        key: str,
+        value: BytesLike,
+        *,
+        create: bool = False,
+        if_version: Version | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Version | None:
+        """See ``Store.set``."""
+        request = Request("set", key, size=memoryview(value).nbytes, conditional=create or if_version is not None)
+        return await self.around(
+            request, lambda: self.inner.set(key, value, create=create, if_version=if_version, metadata=metadata)
+        )
+
+    async def delete(self, key: str, *, if_version: Version | None = None) -> None:
+        """See ``Store.delete``."""
+        request = Request("delete", key, conditional=if_version is not None)
+        await self.around(request, lambda: self.inner.delete(key, if_version=if_version))
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """See ``Store.delete_many``."""
+        if keys:
+            await self.around(Request("delete_many", keys[0]), lambda: self.inner.delete_many(keys))
+
+    async def list(self, prefix: str = "") -> AsyncIterator[str]:
+        """See ``Store.list``."""
+        async for key in self._listed(Request("list", prefix), self.inner.list(prefix)):
+            yield key
+
+    async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
+        """See ``Store.list_dir``."""
+        async for name in self._listed(Request("list_dir", prefix), self.inner.list_dir(prefix)):
+            yield name
+
+    async def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for name in names:
+            yield name
+
+    async def aclose(self) -> None:
+        """Close the wrapped store."""
+        await self.inner.aclose()

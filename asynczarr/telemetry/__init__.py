@@ -1,0 +1,1 @@
+"""What happens inside, as frozen records that anybody may listen to."""

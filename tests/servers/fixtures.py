@@ -1,0 +1,37 @@
+"""Session fixtures of the servers, and which of them a test run has used.
+
+A module that uses one marks itself ``pytestmark = pytest.mark.xdist_group("NAME")``: all of its tests then run in one
+worker process, so that one server is started and not one for each worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from .base import Server
+from .redis import RedisServer
+
+__all__ = ["redis_server", "server_fixture"]
+
+S = TypeVar("S", bound=Server)
+
+
+def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
+    """A session fixture that runs a server; a visible skip where it cannot be installed, under CI a failure."""
+
+    @pytest.fixture(scope="session", name=f"{kind.name}_server")
+    def running(session_skip_or_fail: Callable[[str], NoReturn]) -> Iterator[S]:
+        try:
+            kind.install()
+        except RuntimeError as error:
+            session_skip_or_fail(f"no {kind.name} server: {error}")
+        with kind() as server:
+            yield server
+
+    return running
+
+
+redis_server = server_fixture(RedisServer)
