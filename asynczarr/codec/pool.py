@@ -9,7 +9,7 @@ from typing import TypeVar, TypeVarTuple
 
 from ..threads import Threads
 
-__all__ = ["pool_size", "run", "set_pool_size"]
+__all__ = ["idle", "pool_size", "run", "set_pool_size"]
 
 KEPT_BYTES = 8 * 2**20
 """Freed bytes that malloc may keep (twice as many) for each thread."""
@@ -35,6 +35,11 @@ def set_pool_size(size: int) -> None:
     global _size, _threads
     _threads = Threads(size)
     _size = size
+
+
+def idle() -> int:
+    """Threads of the pool that have nothing to do for the running event loop."""
+    return _threads.idle
 
 
 async def run(function: Callable[[*_Args], _T], *args: *_Args) -> _T:

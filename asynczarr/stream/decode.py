@@ -33,7 +33,7 @@ Sink: TypeAlias = Callable[[Piece, "NDArray | None"], R]
 
 Fetched: TypeAlias = tuple[Fetch, Encoded | AsyncZarrError]
 
-TOGETHER_BYTES = 512 * 1024
+TOGETHER_BYTES = 2048 * 1024
 """Decoded bytes of small chunks that are decoded, and given to `finish`, together: what a CPU's cache holds."""
 
 

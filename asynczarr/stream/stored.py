@@ -22,7 +22,7 @@ from .shard_cache import ShardIndexCache
 
 __all__ = ["StoredArray"]
 
-SMALL_CHUNK = 32 * 1024
+SMALL_CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True)
