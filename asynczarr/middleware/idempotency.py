@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import AlreadyExists, OutcomeUnknown, PreconditionFailed, StoreError, Throttled, Unavailable
 from ..store.base import Store
-from ..types import BytesLike, ObjectInfo, Version
+from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Request, Wrapper
+from .lineage import LINEAGE, WRITE_ID, Mark, trace
 from .policy import Attempts, RetryPolicy, may_pass, unsent
 
-__all__ = ["REPLACES", "WRITE_ID", "Idempotency"]
+__all__ = ["LINEAGE", "WRITE_ID", "Idempotency"]
 
 T = TypeVar("T")
 
-WRITE_ID = "asynczarr_write_id"
-"""Metadata that says which logical write a value comes from. Underscores: Azure wants names like those of C#."""
-
-REPLACES = "asynczarr_replaces"
-"""Metadata that says which version a value has replaced; empty if there was none."""
+SEEN = 1024
+"""Values whose metadata is remembered, to be the past of those that replace them."""
 
 
 class Idempotency(Wrapper):
     """Makes ``set(create=True)``, ``set(if_version=...)`` and ``delete(if_version=...)`` happen once, and know it.
 
-    A conditional write carries a random id in its metadata, the same in all attempts. Whenever the answer is lost or is
-    a conflict, also the first one, since transports send again by themselves, the metadata is read back:
+    A conditional write carries a random id in its metadata, the same in all attempts, and the ids and versions of the
+    last values that it follows. Whenever the answer is lost or is a conflict, also the first one, since transports send
+    again by themselves, the metadata is read back:
 
-    - ours: the write has succeeded;
+    - ours, or ours is among the values before: the write has succeeded;
     - someone else's: ``AlreadyExists`` or ``PreconditionFailed``, which is then the truth;
     - not readable: the error of the reading, never a guessed conflict.
 
-    If an answer was lost and nothing can be proven, because the value has been replaced since or no attempt is left,
-    it is ``OutcomeUnknown`` with the id. To go on after that, repeat the call with that id as ``asynczarr_write_id``
-    in the metadata.
+    If an answer was lost and nothing can be proven, because the value has been replaced since by writers that leave no
+    such trace, or no attempt is left, it is ``OutcomeUnknown`` with the id. To go on after that, repeat the call with
+    that id as ``asynczarr_write_id`` in the metadata.
 
     Put it around :class:`~asynczarr.middleware.retry.Retry`, which leaves conditional writes to it and repeats the
     reading. A store that keeps no metadata gets one attempt.
@@ -57,6 +57,23 @@ class Idempotency(Wrapper):
         super().__init__(inner)
         self._attempts = Attempts(policy, inner.url)
         self._new_id = new_id
+        self._seen: OrderedDict[str, tuple[Version | None, Mapping[str, str]]] = OrderedDict()
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
+    ) -> Parts | None:
+        """See ``Store.get_ranges``."""
+        parts = await self.inner.get_ranges(key, ranges, if_version=if_version)
+        if parts is not None and parts.metadata is not None:
+            self._saw(key, parts.version, parts.metadata)
+        return parts
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """See ``Store.head``."""
+        info = await self.inner.head(key)
+        if info is not None:
+            self._saw(key, info.version, info.metadata)
+        return info
 
     async def set(
         self,
@@ -74,24 +91,25 @@ class Idempotency(Wrapper):
         """
         if not create and if_version is None:
             return await self.inner.set(key, value, metadata=metadata)
-        request = Request("set", key, size=memoryview(value).nbytes, conditional=True)
         if not self.capabilities.metadata:
             return await self._once(
-                _Write(key, None, if_version),
-                lambda: self.inner.set(key, value, create=create, if_version=if_version, metadata=metadata),
+                key, lambda: self.inner.set(key, value, create=create, if_version=if_version, metadata=metadata)
             )
         given = metadata or {}
-        write_id = given.get(WRITE_ID) or self._new_id()
-        stamps = {**given, WRITE_ID: write_id, REPLACES: if_version or ""}
-        write = _Write(key, write_id, if_version)
+        write = _Write(key, Mark(given.get(WRITE_ID) or self._new_id(), if_version))
+        seen, marks = self._seen.get(key, (None, None))
+        stamped = {**given, **write.mark.stamps(marks if seen == if_version else None)}
 
         async def attempt() -> Version | None:
             try:
-                return await self.inner.set(key, value, create=create, if_version=if_version, metadata=stamps)
+                return await self.inner.set(key, value, create=create, if_version=if_version, metadata=stamped)
             except StoreError as error:
                 return await self._resolve(write, error)
 
-        return await self._repeat(write, request, attempt)
+        request = Request("set", key, size=memoryview(value).nbytes, conditional=True)
+        version = await self._repeat(write, request, attempt)
+        self._saw(key, version, stamped)
+        return version
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``.
@@ -102,7 +120,7 @@ class Idempotency(Wrapper):
         if if_version is None:
             await self.inner.delete(key)
             return
-        write = _Write(key, None, if_version)
+        write = _Write(key, Mark(None, if_version))
 
         async def attempt() -> None:
             try:
@@ -124,15 +142,15 @@ class Idempotency(Wrapper):
         except StoreError as error:
             if not write.lost:
                 raise
-            raise self._unknown(write, error, "no attempt was answered") from error
+            raise self._unknown(write.key, write.mark.id, error, "no attempt was answered") from error
 
-    async def _once(self, write: _Write, send: Callable[[], Awaitable[T]]) -> T:
+    async def _once(self, key: str, send: Callable[[], Awaitable[T]]) -> T:
         try:
             return await send()
         except StoreError as error:
             if not may_pass(error) or unsent(error):
                 raise
-            raise self._unknown(write, error, "the store keeps no metadata to read back") from error
+            raise self._unknown(key, None, error, "the store keeps no metadata to read back") from error
 
     async def _resolve(self, write: _Write, error: StoreError) -> Version | None:
         """After a conflict or no answer: the version if the write has succeeded, else the error to go on with."""
@@ -149,46 +167,43 @@ class Idempotency(Wrapper):
                 raise unread from error
             error.attempts = (error.attempts or 1) + (unread.attempts or 1)
             raise error from unread
-        if info is not None and write.id is not None and info.metadata.get(WRITE_ID) == write.id:
-            return info.version
-        if write.is_possible(info):
+        found = None if info is None else trace(write.mark, info)
+        if found is not None and found.done:
+            return found.version
+        if (None if info is None else info.version) == write.mark.if_version:  # it is still possible
             if conflict:
                 raise Unavailable("the store reported a conflict, and read back there is none") from error
             raise error
-        if conflict and not write.lost:
+        if conflict and (found is not None or not write.lost):
             raise error
-        if info is not None and info.metadata.get(REPLACES) == (write.if_version or ""):
-            # What is there took the place that this write wanted: it came first, and this one can come no more.
-            if conflict:
-                raise error
-            kind = AlreadyExists if write.if_version is None else PreconditionFailed
+        if found is not None:
+            kind = AlreadyExists if write.mark.if_version is None else PreconditionFailed
             raise kind("another writer came first", store=self.url, key=write.key) from error
-        raise self._unknown(write, error, "the value was replaced before it could be read back") from error
+        why = "the value was replaced before it could be read back"
+        raise self._unknown(write.key, write.mark.id, error, why) from error
 
-    def _unknown(self, write: _Write, error: StoreError, why: str) -> OutcomeUnknown:
-        unknown = OutcomeUnknown(
-            f"this may have happened or not: {why}", write_id=write.id, store=self.url, key=write.key
-        )
+    def _saw(self, key: str, version: Version | None, metadata: Mapping[str, str]) -> None:
+        self._seen[key] = (version, metadata)
+        self._seen.move_to_end(key)
+        if len(self._seen) > SEEN:
+            self._seen.popitem(last=False)
+
+    def _unknown(self, key: str, write_id: str | None, error: StoreError, why: str) -> OutcomeUnknown:
+        unknown = OutcomeUnknown(f"this may have happened or not: {why}", write_id=write_id, store=self.url, key=key)
         unknown.attempts, unknown.elapsed = error.attempts, error.elapsed
         return unknown
 
 
 @dataclass(slots=True)
 class _Write:
-    """One logical write.
+    """A logical write under way.
 
     Attributes:
         key: where.
-        id: what its value is marked with; ``None`` for a delete and where the store keeps no metadata.
-        if_version: the version to be replaced, ``None`` to create.
+        mark: which.
         lost: an attempt was not answered, so it may have been done, or may be done later.
     """
 
     key: str
-    id: str | None
-    if_version: Version | None
+    mark: Mark
     lost: bool = False
-
-    def is_possible(self, info: ObjectInfo | None) -> bool:
-        """Whether the condition holds for what is stored."""
-        return (None if info is None else info.version) == self.if_version
