@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..store.base import Store
-from .policy import RetryPolicy
+
+if TYPE_CHECKING:
+    from .policy import RetryPolicy  # loads tenacity, which embedded stores do without
 
 __all__ = ["ORDER", "Layer", "stack"]
 
