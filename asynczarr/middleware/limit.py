@@ -14,12 +14,12 @@ from .base import Request, Wrapper
 from .endpoint import PerEndpoint, endpoint
 from .listing import steps
 
-__all__ = ["LimitStore"]
+__all__ = ["Limit"]
 
 T = TypeVar("T")
 
 
-class LimitStore(Wrapper):
+class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
 
     The count is shared by all stores of one endpoint (``scheme://host-or-bucket``) in one event loop; each store waits

@@ -9,10 +9,10 @@ from ..store.keys import is_valid_key, validate_key, validate_prefix
 from .blocking import BlockingWrapper
 from .listing import closing
 
-__all__ = ["PrefixStore"]
+__all__ = ["Prefix"]
 
 
-class PrefixStore(BlockingWrapper):
+class Prefix(BlockingWrapper):
     """Sees the keys of `inner` that begin with `prefix`, and calls them by the rest of their names.
 
     No key leads out of it. Errors of the wrapped store name its own url and the whole key.

@@ -12,10 +12,10 @@ from ..store.keys import validate_key
 from ..types import BytesLike, Version
 from .blocking import BlockingWrapper
 
-__all__ = ["ReadOnlyStore"]
+__all__ = ["ReadOnly"]
 
 
-class ReadOnlyStore(BlockingWrapper):
+class ReadOnly(BlockingWrapper):
     """Passes reads and listings on; every write raises ``Unsupported`` before anything is asked of `inner`.
 
     Args:

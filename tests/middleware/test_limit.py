@@ -1,4 +1,4 @@
-"""LimitStore: never more in flight than allowed, first come first served, nothing left after a cancellation."""
+"""Limit: never more in flight than allowed, first come first served, nothing left after a cancellation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asynczarr.middleware.endpoint import endpoint
-from asynczarr.middleware.limit import LimitStore
+from asynczarr.middleware.limit import Limit
 from asynczarr.store import MemoryStore
 from asynczarr.testing import StoreContract
 from asynczarr.types import ByteRange
@@ -21,7 +21,7 @@ from .harness import INNERS, Held, Turns, cancel_everywhere, turns
 class TestContract(StoreContract):
     @pytest.fixture(params=INNERS)
     async def store(self, request):
-        async with LimitStore(INNERS[request.param](), requests=3, max_bytes=1000) as store:
+        async with Limit(INNERS[request.param](), requests=3, max_bytes=1000) as store:
             yield store
             assert store.in_flight == (0, 0)
 
@@ -29,7 +29,7 @@ class TestContract(StoreContract):
 @pytest.mark.every_loop
 async def test_never_more_requests_than_allowed():
     inner = Turns(MemoryStore(), 3)
-    store = LimitStore(inner, requests=5)
+    store = Limit(inner, requests=5)
     await asyncio.gather(*(store.head(f"k/{number}") for number in range(50)))
     assert (len(inner.calls), inner.most) == (50, 5)
     assert store.in_flight == (0, 0)
@@ -37,8 +37,8 @@ async def test_never_more_requests_than_allowed():
 
 async def test_all_stores_of_an_endpoint_share_the_count():
     shelf = Turns(MemoryStore("shared_count"), 3)
-    one, two = LimitStore(shelf, requests=5), LimitStore(shelf, requests=2)
-    other = LimitStore(shelf, requests=4, share="another")
+    one, two = Limit(shelf, requests=5), Limit(shelf, requests=2)
+    other = Limit(shelf, requests=4, share="another")
     await asyncio.gather(*(store.head(f"{number}") for number in range(20) for store in (one, one)))
     assert shelf.most == 5
     shelf.most = 0
@@ -85,7 +85,7 @@ class Peak(Turns):
 def test_bytes_are_bounded_and_everybody_gets_in_in_order(sizes, max_bytes, requests):
     async def run():
         inner = Peak(MemoryStore("bounded"))
-        store = LimitStore(inner, requests=requests, max_bytes=max_bytes)
+        store = Limit(inner, requests=requests, max_bytes=max_bytes)
         await asyncio.gather(*(store.get(f"k/{n}", ByteRange(0, size)) for n, size in enumerate(sizes)))
         assert [request.key for request in inner.calls] == [f"k/{n}" for n in range(len(sizes))]
         assert inner.most <= requests
@@ -97,7 +97,7 @@ def test_bytes_are_bounded_and_everybody_gets_in_in_order(sizes, max_bytes, requ
 
 async def test_a_large_request_is_not_starved():
     inner = Held(MemoryStore())
-    store = LimitStore(inner, requests=10, max_bytes=100)
+    store = Limit(inner, requests=10, max_bytes=100)
     calls = [asyncio.create_task(store.get("small", ByteRange(0, 60)))]
     calls += [asyncio.create_task(store.get("large", ByteRange(0, 1000)))]
     calls += [asyncio.create_task(store.get("late", ByteRange(0, 1))) for _ in range(3)]
@@ -118,7 +118,7 @@ async def test_a_large_request_is_not_starved():
 
 async def test_who_is_cancelled_in_the_queue_makes_room():
     inner = Held(MemoryStore())
-    store = LimitStore(inner, requests=10, max_bytes=100)
+    store = Limit(inner, requests=10, max_bytes=100)
     first = asyncio.create_task(store.get("a", ByteRange(0, 50)))
     large = asyncio.create_task(store.get("b", ByteRange(0, 100)))
     small = asyncio.create_task(store.get("c", ByteRange(0, 50)))
@@ -134,7 +134,7 @@ async def test_who_is_cancelled_in_the_queue_makes_room():
 
 async def test_cancelled_in_the_moment_of_admission():
     inner = Held(MemoryStore())
-    store = LimitStore(inner, requests=1)
+    store = Limit(inner, requests=1)
 
     async def first_one():
         await store.head("a")
@@ -156,7 +156,7 @@ async def test_cancelled_in_the_moment_of_admission():
 
 async def test_cancellation_anywhere_leaves_no_token():
     inner = Turns(MemoryStore(), 2)
-    store = LimitStore(inner, requests=2, max_bytes=100)
+    store = Limit(inner, requests=2, max_bytes=100)
     await inner.inner.set("k", b"x" * 100)
 
     async def crowd():
@@ -175,7 +175,7 @@ async def test_cancellation_anywhere_leaves_no_token():
 
 
 async def test_an_error_gives_its_room_back():
-    store = LimitStore(MemoryStore(), requests=1)
+    store = Limit(MemoryStore(), requests=1)
     await store.inner.aclose()
     for _ in range(3):
         with pytest.raises(Exception, match="closed"):
@@ -185,7 +185,7 @@ async def test_an_error_gives_its_room_back():
 
 async def test_what_is_not_known_is_estimated_and_trued_up():
     inner = Held(MemoryStore())
-    store = LimitStore(inner, max_bytes=10_000, estimate=100)
+    store = Limit(inner, max_bytes=10_000, estimate=100)
     await inner.inner.set("k", b"x" * 5000)
     read = asyncio.create_task(store.get("k"))
     await inner.begun(1)
@@ -207,7 +207,7 @@ async def test_what_is_not_known_is_estimated_and_trued_up():
 
 
 async def test_a_listing_holds_no_slot_between_its_steps():
-    store = LimitStore(MemoryStore(), requests=1)
+    store = Limit(MemoryStore(), requests=1)
     for number in range(5):
         await store.set(f"k/{number}", b"x")
     async with asyncio.timeout(5):
@@ -218,14 +218,14 @@ async def test_a_listing_holds_no_slot_between_its_steps():
 async def test_each_loop_has_its_own_count():
     shelf = MemoryStore()
     held = Held(shelf)
-    store = LimitStore(held, requests=1, share="loops")
+    store = Limit(held, requests=1, share="loops")
     mine = asyncio.create_task(store.head("k"))
     await held.begun(1)
     answers = []
 
     def elsewhere():
         async def run():
-            answers.append(await LimitStore(shelf, requests=1, share="loops").set("k", b"x"))
+            answers.append(await Limit(shelf, requests=1, share="loops").set("k", b"x"))
 
         asyncio.run(run())
 
@@ -241,4 +241,4 @@ async def test_each_loop_has_its_own_count():
 @pytest.mark.parametrize("wrong", [{"requests": 0}, {"max_bytes": 0}])
 def test_no_room_at_all_is_refused(wrong):
     with pytest.raises(ValueError, match="at least one"):
-        LimitStore(MemoryStore(), **wrong)
+        Limit(MemoryStore(), **wrong)

@@ -1,4 +1,4 @@
-"""PrefixStore: a subtree is a store, with both halves of its own, and nothing leads out of it."""
+"""Prefix: a subtree is a store, with both halves of its own, and nothing leads out of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 import asynczarr as az
 from asynczarr.errors import KeyInvalid, Unsupported
-from asynczarr.middleware.prefix import PrefixStore
+from asynczarr.middleware.prefix import Prefix
 from asynczarr.store import FilesystemStore, MemoryStore
 from asynczarr.testing import HOSTILE_KEYS, StoreContract
 
@@ -20,7 +20,7 @@ class TestContract(StoreContract):
             case "filesystem":
                 inner = FilesystemStore(tmp_path)
             case "twice":
-                inner = PrefixStore(MemoryStore(), "outer")
+                inner = Prefix(MemoryStore(), "outer")
             case "no prefix":
                 inner = MemoryStore()
             case name:
@@ -31,13 +31,13 @@ class TestContract(StoreContract):
         if request.param == "no prefix":
             for key in ("zarr.json", "a/bc", "a/b.x", "a/c/k"):
                 await inner.delete(key)
-        async with PrefixStore(inner, "" if request.param == "no prefix" else "a/b") as store:
+        async with Prefix(inner, "" if request.param == "no prefix" else "a/b") as store:
             yield store
 
 
 async def test_keys_and_blocking_half():
     inner = MemoryStore()
-    store = PrefixStore(inner, "a/b/")
+    store = Prefix(inner, "a/b/")
     assert store.capabilities == inner.capabilities
     store.set_sync("c/0", b"value")
     assert inner.get_sync("a/b/c/0") == store.get_sync("c/0") == b"value"
@@ -49,7 +49,7 @@ async def test_keys_and_blocking_half():
 
 
 async def test_without_a_blocking_half_there_is_none():
-    store = PrefixStore(INNERS["async"](), "a")
+    store = Prefix(INNERS["async"](), "a")
     assert not store.capabilities.sync
     with pytest.raises(Unsupported):
         store.get_sync("k")
@@ -59,7 +59,7 @@ async def test_names_that_are_no_keys_are_not_listed():
     inner = MemoryStore()
     await inner.set("a/C:/x", b"")
     await inner.set("a/ok", b"")
-    store = PrefixStore(inner, "a")
+    store = Prefix(inner, "a")
     assert [key async for key in store.list()] == ["ok"]
     assert [name async for name in store.list_dir()] == ["ok"]
 
@@ -79,18 +79,18 @@ def test_url(url, prefix, shown):
         pass
 
     Named.url = url
-    assert PrefixStore(Named(), prefix).url == shown
+    assert Prefix(Named(), prefix).url == shown
 
 
 @pytest.mark.parametrize("prefix", ["/", "..", "../", "a//", "/a", "a\\b"])
 def test_a_prefix_that_is_no_key_is_refused(prefix):
     with pytest.raises(KeyInvalid):
-        PrefixStore(MemoryStore(), prefix)
+        Prefix(MemoryStore(), prefix)
 
 
 async def test_an_array_in_a_subtree():
     inner = MemoryStore("array_in_a_subtree")
-    async with az.open_array(PrefixStore(inner, "deep/down"), mode="a", shape=(4,), chunks=(2,), dtype="int8") as array:
+    async with az.open_array(Prefix(inner, "deep/down"), mode="a", shape=(4,), chunks=(2,), dtype="int8") as array:
         await array[:].write(7)
         assert (await array[1:].read()).tolist() == [7, 7, 7]
     keys = [key async for key in MemoryStore("array_in_a_subtree").list()]

@@ -1,18 +1,18 @@
-"""ReadOnlyStore: reads pass, in both halves; writes are refused before anything is asked."""
+"""ReadOnly: reads pass, in both halves; writes are refused before anything is asked."""
 
 from __future__ import annotations
 
 import pytest
 
 from asynczarr.errors import KeyInvalid, StoreClosed, Unsupported
-from asynczarr.middleware.readonly import ReadOnlyStore
+from asynczarr.middleware.readonly import ReadOnly
 from asynczarr.store import MemoryStore
 from asynczarr.testing import StoreContract
 
 from .harness import INNERS, Turns
 
 
-class Writable(ReadOnlyStore):
+class Writable(ReadOnly):
     """Reads through the read-only store, and writes beside it."""
 
     @property
@@ -44,7 +44,7 @@ class TestReading(StoreContract):
 
 async def test_writes_are_refused_and_nothing_is_asked():
     inner = Turns(MemoryStore())
-    store = ReadOnlyStore(inner)
+    store = ReadOnly(inner)
     for call in (
         lambda key: store.set(key, b"x"),
         lambda key: store.set(key, b"x", create=True, metadata={"a": "b"}),
@@ -63,7 +63,7 @@ async def test_writes_are_refused_and_nothing_is_asked():
 
 
 async def test_capabilities_and_blocking_half():
-    store = ReadOnlyStore(MemoryStore())
+    store = ReadOnly(MemoryStore())
     capabilities = store.capabilities
     assert (capabilities.sync, capabilities.versions, capabilities.list) == (True, True, True)
     assert not any((capabilities.write, capabilities.create, capabilities.cas, capabilities.metadata))
