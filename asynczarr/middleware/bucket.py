@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TypeAlias
 
 from ..clock import Clock, SystemClock
-from .tasks import end
+from .tasks import end, start
 
 __all__ = ["Rate", "TokenBucket"]
 
@@ -58,7 +59,7 @@ class TokenBucket:
         """Wait until so many may pass. More than `n` pass when the bucket is full, and those behind wait longer."""
         async with self._turn:
             while (wait := self._missing(tokens)) > 1e-9:
-                self._sleeping = asyncio.create_task(_slept(self._clock, wait))
+                self._sleeping = start(partial(self._clock.sleep, wait))
                 try:
                     await asyncio.wait([self._sleeping])
                 finally:
@@ -87,7 +88,3 @@ def _checked(rate: Rate | None) -> Rate | None:
     if rate is not None and not (rate[0] > 0 and rate[1] > 0):
         raise ValueError(f"a rate is a positive number in a positive time, not {rate}")
     return rate
-
-
-async def _slept(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)

@@ -9,9 +9,14 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import AsyncZarrError
 
-__all__ = ["SharedCall", "end"]
+__all__ = ["SharedCall", "end", "start"]
 
 T = TypeVar("T")
+
+
+def start(call: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+    """Begin a call in a task of its own."""
+    return asyncio.get_running_loop().create_task(_called(call))
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -45,7 +50,7 @@ class SharedCall(Generic[T]):
 
     def __init__(self, call: Callable[[], Awaitable[T]], over: Callable[[], object]) -> None:
         self._callers = 0
-        self._task = asyncio.get_running_loop().create_task(_called(call))
+        self._task = start(call)
         self._task.add_done_callback(lambda _: over())
         self._over = over
 
