@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from ..errors import Unsupported
-from ..store.base import Capabilities, SyncStore
+from ..store.base import Capabilities, ManyStore, SyncStore
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Wrapper
 
@@ -66,6 +66,12 @@ class BlockingWrapper(Wrapper):
     def get_sync(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``SyncStore.get_sync``."""
         return self._blocking(key).get_sync(self.inner_key(key), byte_range)
+
+    def get_many_sync(self, keys: Sequence[str], byte_range: ByteRange | None = None) -> Sequence[BytesLike | None]:
+        """See ``ManyStore.get_many_sync``."""
+        if not self.inner.capabilities.many:
+            return [self.get_sync(key, byte_range) for key in keys]
+        return cast("ManyStore", self.inner).get_many_sync([self.inner_key(key) for key in keys], byte_range)
 
     def get_ranges_sync(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import asynczarr as az
@@ -9,6 +11,7 @@ from asynczarr.errors import KeyInvalid, Unsupported
 from asynczarr.middleware.prefix import Prefix
 from asynczarr.store import FilesystemStore, MemoryStore
 from asynczarr.testing import HOSTILE_KEYS, StoreContract
+from asynczarr.types import ByteRange
 
 from .harness import INNERS
 
@@ -18,7 +21,7 @@ class TestContract(StoreContract):
     async def store(self, request, tmp_path):
         match request.param:
             case "filesystem":
-                inner = FilesystemStore(tmp_path)
+                inner = FilesystemStore(tmp_path, durability="none")
             case "twice":
                 inner = Prefix(MemoryStore(), "outer")
             case "no prefix":
@@ -46,6 +49,22 @@ async def test_keys_and_blocking_half():
             with pytest.raises(KeyInvalid):
                 call(key)
     assert [key async for key in inner.list()] == ["a/b/c/0"]
+
+
+async def test_many_keys_at_once(tmp_path):
+    for inner in (FilesystemStore(tmp_path, durability="none"), MemoryStore()):
+        store = Prefix(inner, "a/b")
+        assert store.capabilities.many == inner.capabilities.many
+
+        def use(store=store):
+            store.set_sync("c/0", b"zero")
+            store.set_sync("c/2", b"two")
+            values = store.get_many_sync(["c/0", "c/1", "c/2"], ByteRange(1))
+            assert [None if value is None else bytes(value) for value in values] == [b"ero", None, b"wo"]
+            with pytest.raises(KeyInvalid):
+                store.get_many_sync(["c/0", "../x"])
+
+        await asyncio.to_thread(use)
 
 
 async def test_without_a_blocking_half_there_is_none():
