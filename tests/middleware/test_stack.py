@@ -16,10 +16,12 @@ from asynczarr.middleware import (
     Checksum,
     Deadline,
     Idempotency,
+    Limit,
     Resume,
     Retry,
     RetryBudget,
     RetryPolicy,
+    Throttle,
     Wrapper,
 )
 from asynczarr.middleware.default import ORDER
@@ -29,7 +31,7 @@ from asynczarr.types import ByteRange
 
 from .kit import Scripted, lost, policy, spoil, twice, virtual
 
-DEFAULT = [Deadline, Idempotency, Retry, AttemptDeadline, Checksum, Resume]
+DEFAULT = [Deadline, Idempotency, Retry, Throttle, Limit, AttemptDeadline, Checksum, Resume]
 
 
 def layers(store):
@@ -65,8 +67,13 @@ def test_the_order():
     store = MemoryStore()
     assert layers(az.stack(store)) == (DEFAULT, store)
     assert [name for name, _, default in ORDER if default] == [
-        *("deadline", "idempotency", "retry", "attempt_deadline", "checksum", "resume")
+        *("deadline", "idempotency", "retry", "throttle", "limit", "attempt_deadline", "checksum", "resume")
     ]
+
+
+def test_all_layers_at_once():
+    every = dict.fromkeys((name for name, _, _ in ORDER), True) | {"prefix": {"prefix": "a"}}
+    assert [kind.__name__ for kind in layers(az.stack(MemoryStore(), **every))[0]] == [cls for _, cls, _ in ORDER]
 
 
 def test_layers_can_be_left_out_changed_and_replaced():
@@ -75,9 +82,9 @@ def test_layers_can_be_left_out_changed_and_replaced():
 
     store = MemoryStore()
     without = az.stack(store, checksum=False, resume=None)
-    assert layers(without) == (DEFAULT[:4], store)
+    assert layers(without) == (DEFAULT[:6], store)
     assert layers(az.stack(store, retry=Mine, checksum=True, deadline={}))[0] == [
-        *(Deadline, Idempotency, Mine, AttemptDeadline, Checksum, Resume)
+        *(Deadline, Idempotency, Mine, Throttle, Limit, AttemptDeadline, Checksum, Resume)
     ]
     assert layers(az.stack(store, **dict.fromkeys((name for name, _, _ in ORDER), False))) == ([], store)
     with pytest.raises(TypeError, match=r"no such layer: retries \(known: .*retry"):
