@@ -58,7 +58,7 @@ def stack(store: Store, *, policy: RetryPolicy | None = None, **layers: Layer) -
     if unknown:
         known = ", ".join(name for name, _, _ in ORDER)
         raise TypeError(f"no such layer: {', '.join(sorted(unknown))} (known: {known})")
-    package: Any = import_module(__package__)
+    package: Any = import_module(__name__.rpartition(".")[0])
     for name, cls, default in reversed(ORDER):
         layer = layers.get(name, default)
         if callable(layer):

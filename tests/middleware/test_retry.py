@@ -185,6 +185,15 @@ async def test_a_storm_costs_a_bounded_number_of_requests():
     assert len(store.calls) <= 1000 + 500 // 5
 
 
+def test_a_budget_never_holds_more_than_at_first():
+    budget = RetryBudget(100)
+    assert budget.take(5)
+    budget.give(14)
+    assert budget.tokens == 100
+    assert not budget.take(101)
+    assert budget.tokens == 100
+
+
 def test_budgets_are_shared_by_endpoint():
     budget = RetryBudget.of("s3://bucket/a/b")
     assert RetryBudget.of("s3://bucket") is budget

@@ -26,7 +26,7 @@ from asynczarr.middleware import (
 )
 from asynczarr.middleware.default import ORDER
 from asynczarr.store import MemoryStore
-from asynczarr.testing import StoreContract
+from asynczarr.testing import Fault, FaultyStore, StoreContract
 from asynczarr.types import ByteRange
 
 from .kit import Scripted, lost, policy, spoil, twice, virtual
@@ -206,3 +206,31 @@ class TestStackedWithChecksums(StoreContract):
         await store.set("k", b"y", metadata={"writer": "7"})
         info = await store.head("k")
         assert info.metadata["writer"] == "7"
+
+
+class TestStackedOverFaults(StoreContract):
+    """Every promise holds while a fifth of all requests goes wrong.
+
+    A conditional delete without an answer is the one call whose outcome nobody can know: its answers arrive here.
+    """
+
+    @pytest.fixture
+    async def store(self):
+        answered = ("get", "get_ranges", "head", "set", "delete_many", "list", "list_dir")
+        faulty = FaultyStore(
+            MemoryStore(),
+            [
+                Fault("before", probability=0.06, times=None),
+                Fault("after", verbs=answered, probability=0.06, times=None),
+                Fault("cut", probability=0.03, times=None),
+                Fault("truncate", probability=0.03, times=None),
+                Fault("duplicate", verbs=("set",), probability=0.03, times=None),
+            ],
+            seed=21,
+        )
+        quick = RetryPolicy(attempts=12, transient=0.0, budget=RetryBudget(10**9))
+        async with az.stack(faulty, policy=quick, checksum={"crc32c": True}) as store:
+            yield store
+        assert sum(faulty.injected.values()) > 0.1 * sum(faulty.calls.values()) or sum(faulty.calls.values()) < 60
+
+    test_user_metadata = TestStackedWithChecksums.test_user_metadata
