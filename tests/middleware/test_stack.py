@@ -126,6 +126,7 @@ def test_an_open_store_stays_as_it_is():
             az.open_store(store, stack={})
 
 
+@pytest.mark.every_loop
 async def test_arrays_are_opened_through_it(faraway):
     values = np.arange(12).reshape(3, 4)
     quick = RetryPolicy(transient=0.0, throttle=0.0)
@@ -189,6 +190,7 @@ def test_embedded_stores_pay_nothing():
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.every_loop
 class TestStacked(StoreContract):
     @pytest.fixture
     async def store(self):
