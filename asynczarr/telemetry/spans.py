@@ -21,11 +21,12 @@ _numbers = count(1)
 
 
 class Kind(NamedTuple):
-    """The three events of one sort of span."""
+    """The three events of one sort of span, and whether its ends tell the number of attempts."""
 
     start: Callable[..., Event]
     stop: Callable[..., Event]
     failed: Callable[..., Event]
+    counts: bool = False
 
 
 class Span:
@@ -69,13 +70,17 @@ class Span:
         if not self._ended:
             self._ended = True
             self.note(**results)
-            hooks.emit(self._kind.stop(**self._fields, **self._results, duration=self.duration))
+            hooks.emit(self._kind.stop(**self._fields, **self._results, **self._end()))
 
     def fail(self, error: BaseException, **results: Any) -> None:
         """It has ended by an error, or was cancelled. The first end counts, later ones do nothing."""
         if not self._ended:
             self._ended = True
-            hooks.emit(self._kind.failed(**self._fields, **results, **failure(error), duration=self.duration))
+            hooks.emit(self._kind.failed(**self._fields, **results, **failure(error), **self._end()))
+
+    def _end(self) -> dict[str, Any]:
+        counted = {"attempts": max(1, self.attempts)} if self._kind.counts else {}
+        return {"duration": self.duration, **counted}
 
     def __enter__(self) -> Self:
         self._token = current.set(self)

@@ -146,11 +146,13 @@ class ChunkWriteFailed(_Chunk, Failed):
         duration: seconds since its start.
         error: class of the error.
         message: its reason, if the error is one of asynczarr's.
+        attempts: how often it was tried; more than one after lost races.
     """
 
     duration: float
     error: str
     message: str = ""
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,4 +188,4 @@ class ShardRead(Event):
 
 
 CHUNK_READ = Kind(ChunkReadStart, ChunkReadStop, ChunkReadFailed)
-CHUNK_WRITE = Kind(ChunkWriteStart, ChunkWriteStop, ChunkWriteFailed)
+CHUNK_WRITE = Kind(ChunkWriteStart, ChunkWriteStop, ChunkWriteFailed, counts=True)
