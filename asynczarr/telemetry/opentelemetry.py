@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,9 @@ def bridge(
         from opentelemetry import metrics, trace
     except ImportError as error:
         raise Unsupported("OpenTelemetry needs: pip install 'asynczarr[opentelemetry]'") from error
-    from .. import __version__
-
-    spans = _Spans(trace.get_tracer("asynczarr", __version__, tracer_provider))
-    record = _recorder(metrics.get_meter("asynczarr", __version__, meter_provider))
+    version = sys.modules["asynczarr"].__version__  # not imported: the package is above this layer
+    spans = _Spans(trace.get_tracer("asynczarr", version, tracer_provider))
+    record = _recorder(metrics.get_meter("asynczarr", version, meter_provider))
 
     def bridged(event: ev.Event) -> None:
         spans.handle(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar, Token
 from itertools import count
 from time import monotonic
@@ -21,12 +20,11 @@ _numbers = count(1)
 
 
 class Kind(NamedTuple):
-    """The three events of one sort of span, and whether its ends tell the number of attempts."""
+    """The three events of one sort of span."""
 
-    start: Callable[..., Event]
-    stop: Callable[..., Event]
-    failed: Callable[..., Event]
-    counts: bool = False
+    start: type[Any]
+    stop: type[Any]
+    failed: type[Any]
 
 
 class Span:
@@ -62,7 +60,7 @@ class Span:
         return monotonic() - self._begun
 
     def note(self, **results: Any) -> None:
-        """Remember what the stop event shall say; at most what it has fields for."""
+        """Remember what the stop event shall say, and the failed event as far as it has a field for it."""
         self._results.update(results)
 
     def stop(self, **results: Any) -> None:
@@ -70,17 +68,20 @@ class Span:
         if not self._ended:
             self._ended = True
             self.note(**results)
-            hooks.emit(self._kind.stop(**self._fields, **self._results, **self._end()))
+            self._end(self._kind.stop, self._results)
 
-    def fail(self, error: BaseException, **results: Any) -> None:
+    def fail(self, error: BaseException) -> None:
         """It has ended by an error, or was cancelled. The first end counts, later ones do nothing."""
         if not self._ended:
             self._ended = True
-            hooks.emit(self._kind.failed(**self._fields, **results, **failure(error), **self._end()))
+            known = self._kind.failed.__dataclass_fields__
+            kept = {name: value for name, value in self._results.items() if name in known}
+            self._end(self._kind.failed, {**kept, **failure(error)})
 
-    def _end(self) -> dict[str, Any]:
-        counted = {"attempts": max(1, self.attempts)} if self._kind.counts else {}
-        return {"duration": self.duration, **counted}
+    def _end(self, kind: type[Any], results: dict[str, Any]) -> None:
+        if "attempts" in kind.__dataclass_fields__:
+            results = {"attempts": max(1, self.attempts), **results}
+        hooks.emit(kind(**self._fields, **results, duration=self.duration))
 
     def __enter__(self) -> Self:
         self._token = current.set(self)

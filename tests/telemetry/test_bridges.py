@@ -153,11 +153,15 @@ async def test_parents_hold_across_gather_threads_and_client_libraries(traced: T
 
 async def test_policies_are_notes_attempts_are_spans_failures_are_errors(traced: Traced) -> None:
     place = {"store": "s3://bucket", "verb": "get", "key": "k"}
-    with pytest.raises(OSError, match="gone"), Span(events.REQUEST, **place):
+
+    def fails() -> None:
         hooks.emit(counted(events.Attempt(**place, number=1, duration=0.25, error="Unavailable")))
         hooks.emit(events.Retry(**place, number=1, delay=0.5, error="Unavailable"))
         hooks.emit(counted(events.Attempt(**place, number=2, duration=0.5)))
         raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"), Span(events.REQUEST, **place):
+        fails()
     attempt_1, attempt_2, request = traced.all_spans()
     assert request.context is not None
     for attempt in (attempt_1, attempt_2):

@@ -26,10 +26,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Codec(Event):
-    """A codec chain has worked on one chunk, in the thread where the event is emitted.
+    """A codec chain has worked, in the thread where the event is emitted.
 
     Attributes:
         codecs: names of the codecs, in the order of encoding.
+        chunks: how many chunks together; an index of a shard counts as one.
         nbytes_in: bytes before.
         nbytes_out: bytes after.
         duration: seconds.
@@ -39,16 +40,17 @@ class _Codec(Event):
     nbytes_in: int
     nbytes_out: int
     duration: float
+    chunks: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encode(_Codec):
-    """A chunk was encoded."""
+    """A chunk, or the index of a shard, was encoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decode(_Codec):
-    """A chunk was decoded."""
+    """A chunk, several small ones together, or the index of a shard, was decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +148,11 @@ class ChunkWriteFailed(_Chunk, Failed):
         duration: seconds since its start.
         error: class of the error.
         message: its reason, if the error is one of asynczarr's.
-        attempts: how often it was tried; more than one after lost races.
     """
 
     duration: float
     error: str
     message: str = ""
-    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +172,7 @@ class ShardRead(Event):
 
     Attributes:
         store: URL of the store, without secrets.
+        array: path of the array in the store.
         key: key of the shard.
         chunks: chunks asked for that are stored.
         ranges: byte ranges that they were coalesced into.
@@ -180,6 +181,7 @@ class ShardRead(Event):
     """
 
     store: str
+    array: str
     key: str
     chunks: int
     ranges: int
@@ -188,4 +190,4 @@ class ShardRead(Event):
 
 
 CHUNK_READ = Kind(ChunkReadStart, ChunkReadStop, ChunkReadFailed)
-CHUNK_WRITE = Kind(ChunkWriteStart, ChunkWriteStop, ChunkWriteFailed, counts=True)
+CHUNK_WRITE = Kind(ChunkWriteStart, ChunkWriteStop, ChunkWriteFailed)

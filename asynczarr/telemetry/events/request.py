@@ -193,4 +193,4 @@ class CacheEvict(_Cache):
     """A cache has dropped an entry to stay within its bytes."""
 
 
-REQUEST = Kind(RequestStart, RequestStop, RequestFailed, counts=True)
+REQUEST = Kind(RequestStart, RequestStop, RequestFailed)

@@ -62,15 +62,15 @@ class StreamFailed(_Stream, Failed):
 
     Attributes:
         duration: seconds since its start.
-        items: items delivered, or taken, before.
         error: class of the error.
         message: its reason, if the error is one of asynczarr's.
+        items: items delivered, or taken, before.
     """
 
     duration: float
-    items: int
     error: str
     message: str = ""
+    items: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
