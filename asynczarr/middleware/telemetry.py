@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from ..store.base import Capabilities, Store, SyncStore
+from ..store.base import Capabilities, ManyStore, Store, SyncStore
 from ..telemetry import events, hooks
 from ..telemetry.address import public
 from ..telemetry.spans import Span, current
@@ -116,6 +116,12 @@ class Telemetry(Wrapper):
         ranges, inner = () if byte_range is None else (byte_range,), cast("SyncStore", self.inner)
         return self._here(Request("get", key, ranges), lambda: inner.get_sync(key, byte_range))
 
+    def get_many_sync(self, keys: Sequence[str], byte_range: ByteRange | None = None) -> Sequence[BytesLike | None]:
+        """See ``ManyStore.get_many_sync``."""
+        ranges, inner = () if byte_range is None else (byte_range,), cast("ManyStore", self.inner)
+        request = Request("get_many", keys[0] if keys else "", ranges)
+        return self._here(request, lambda: inner.get_many_sync(keys, byte_range))
+
     def get_ranges_sync(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
@@ -140,7 +146,9 @@ def _outcome(request: Request, result: Any) -> dict[str, Any]:
     """What the stop event tells of a result."""
     if request.verb == "set":
         return {"nbytes": request.size}
+    if request.verb == "get_many":
+        return {"found": any(part is not None for part in result), "nbytes": sum(len(part or b"") for part in result)}
     if request.verb in ("get", "get_ranges", "head"):
         parts = result.data if isinstance(result, Parts) else [result] if request.verb == "get" and result else []
-        return {"found": result is not None, "nbytes": sum(memoryview(part).nbytes for part in parts)}
+        return {"found": result is not None, "nbytes": sum(map(len, parts))}
     return {}

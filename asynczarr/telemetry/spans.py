@@ -43,7 +43,7 @@ class Span:
 
     __slots__ = ("_begun", "_ended", "_fields", "_kind", "_results", "_token", "attempts", "id")
 
-    def __init__(self, kind: Kind, **fields: Any) -> None:
+    def __init__(self, kind: Kind, /, **fields: Any) -> None:
         self.id: int = next(_numbers)
         self.attempts: int = 0
         self._kind = kind

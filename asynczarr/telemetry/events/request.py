@@ -30,7 +30,7 @@ class _Request(Event):
         span: number of the request.
         store: URL of the store, without secrets.
         verb: name of the store's method.
-        key: its key; of ``delete_many`` the first, of ``list`` and ``list_dir`` the prefix.
+        key: its key; of ``get_many`` and ``delete_many`` the first, of ``list`` and ``list_dir`` the prefix.
         ranges: byte ranges asked for; 0 for the whole value.
         size: bytes to be written.
         queue_depth: requests of the same store that were in flight when this one began.
@@ -57,7 +57,7 @@ class RequestStop(_Request, Stop):
     Attributes:
         duration: seconds since its start, all attempts and waits included.
         nbytes: bytes of values read or written; of a listing the number of names.
-        found: whether the key exists; a missing key is no failure.
+        found: whether the key (of ``get_many`` any) exists; a missing key is no failure.
         attempts: how often it was tried.
     """
 
