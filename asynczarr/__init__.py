@@ -62,7 +62,8 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, MemoryStore, Store, ZipStore, open_store, register_scheme
+    from .middleware import RetryBudget, RetryPolicy, open_store, stack
+    from .store import FilesystemStore, MemoryStore, Store, ZipStore, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -85,7 +86,8 @@ _LATER = {
         ),
         "array",
     ),
-    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"),
+    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "register_scheme"), "store"),
+    **dict.fromkeys(("RetryBudget", "RetryPolicy", "open_store", "stack"), "middleware"),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
     ),
@@ -123,6 +125,8 @@ __all__ = [
     "PreconditionFailed",
     "Progress",
     "QuotaExceeded",
+    "RetryBudget",
+    "RetryPolicy",
     "SelectionError",
     "Slice",
     "SliceStream",
@@ -148,6 +152,7 @@ __all__ = [
     "open_store",
     "register_codec",
     "register_scheme",
+    "stack",
 ]
 
 

@@ -13,9 +13,10 @@ from ..metadata.dtypes import DataType
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NamedConfig, NodeMetadata, ZarrFormat
 from ..metadata.rectilinear import RectilinearGrid
+from ..middleware.opening import open_store
 from ..selection import Projection, basic
 from ..store.base import Store
-from ..store.url import Where, open_store
+from ..store.url import Where
 from ..stream.budget import ByteBudget
 from ..stream.chunks import Chunk, PieceStream, StreamOptions
 from ..stream.edit import Edit, Patch

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar, cast
 from ..errors import AsyncZarrError, MetadataError, NotFound
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NodeMetadata, ZarrFormat
+from ..middleware.opening import open_store
 from ..store.base import Store
-from ..store.url import Where, open_store
+from ..store.url import Where
 from .array import Array
 from .create import ArraySpec, Chunks, array_metadata, create_node
 from .documents import find
