@@ -64,7 +64,7 @@ class Wrapper(StoreBase):
     @property
     def capabilities(self) -> Capabilities:
         """Those of the wrapped store, without its blocking half: policies wait."""
-        return replace(self.inner.capabilities, sync=False)
+        return replace(self.inner.capabilities, sync=False, many=False)
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""

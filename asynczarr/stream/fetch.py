@@ -8,11 +8,11 @@ from collections.abc import Coroutine, Generator
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias, TypeVar
 
-from ..codec.coalesce import coalesce
 from ..codec.shard_index import ShardIndex
 from ..codec.sharding import ShardLayout
 from ..errors import AsyncZarrError, AttemptTimeout, CodecError, PreconditionFailed, Truncated, Unavailable
 from ..store.base import ManyStore, SyncStore
+from ..store.coalesce import coalesce
 from ..types import ByteRange, BytesLike, Parts, Version
 from .limits import first_alone, request_slots
 from .plan import Fetch
