@@ -15,6 +15,7 @@ Layer: TypeAlias = bool | Mapping[str, Any] | Callable[[Store], Store] | None
 """A layer as :func:`stack` takes it: by default or not at all, with arguments, or something else in its place."""
 
 ORDER: tuple[tuple[str, str, bool], ...] = (
+    ("telemetry", "Telemetry", True),
     ("deadline", "Deadline", True),
     ("idempotency", "Idempotency", True),
     ("retry", "Retry", True),

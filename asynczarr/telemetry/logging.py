@@ -9,8 +9,10 @@ from .events import (
     ArrayFailed,
     Event,
     Failed,
+    Hedge,
     ItemFailed,
     RequestFailed,
+    Resume,
     Retry,
     RetryBudget,
     StreamFailed,
@@ -22,7 +24,7 @@ from .hooks import Subscription, subscribe
 __all__ = ["bridge", "level_of"]
 
 _WARNING = (ArrayFailed, ItemFailed, RequestFailed, StreamFailed)
-_INFO = (Failed, Retry, Throttle, WriteConflict)
+_INFO = (Failed, Hedge, Resume, Retry, Throttle, WriteConflict)
 
 
 def bridge(logger: str = "asynczarr", *kinds: type) -> Subscription:

@@ -111,6 +111,10 @@ _delays = _histogram("asynczarr.retry.delay", "s", "pauses before a retry", "sch
 _add(_delays, lambda e: e.delay, _verb_error, ev.Retry)
 _budget = _counter("asynczarr.retry.budget", "1", "retries that asked the retry budget", "scheme", "refused")
 _add(_budget, _one, lambda e: (scheme(e.store), str(e.refused).lower()), ev.RetryBudget)
+_resumed = _counter("asynczarr.request.resumed", "1", "broken bodies whose rest was asked for", "scheme", "error")
+_add(_resumed, _one, lambda e: (scheme(e.store), e.error), ev.Resume)
+_hedged = _counter("asynczarr.request.hedged", "1", "reads asked for a second time", "scheme")
+_add(_hedged, _one, lambda e: (scheme(e.store),), ev.Hedge)
 _throttled = _counter("asynczarr.throttle", "1", "times that a service asked to slow down", "scheme")
 _add(_throttled, _one, lambda e: (scheme(e.store),), ev.Throttle)
 

@@ -10,6 +10,8 @@ from .base import Event, Failed, Start, Stop
 __all__ = [
     "REQUEST",
     "Attempt",
+    "Hedge",
+    "Resume",
     "CacheEvict",
     "CacheHit",
     "CacheMiss",
@@ -58,7 +60,7 @@ class RequestStop(_Request, Stop):
         duration: seconds since its start, all attempts and waits included.
         nbytes: bytes of values read or written; of a listing the number of names.
         found: whether the key (of ``get_many`` any) exists; a missing key is no failure.
-        attempts: how often it was tried.
+        attempts: attempts made for it, those of reading back included.
     """
 
     duration: float
@@ -75,7 +77,7 @@ class RequestFailed(_Request, Failed):
         duration: seconds since its start.
         error: class of the error.
         message: its reason, if the error is one of asynczarr's.
-        attempts: how often it was tried.
+        attempts: attempts made for it, those of reading back included.
     """
 
     duration: float
@@ -119,7 +121,7 @@ class Retry(_Policy):
     """A failed attempt will be repeated.
 
     Attributes:
-        number: the attempt that failed, from 1.
+        number: attempts made so far.
         delay: seconds until the next.
         error: class of the error.
     """
@@ -127,6 +129,36 @@ class Retry(_Policy):
     number: int
     delay: float
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Event):
+    """A body has broken off, and its rest is asked for.
+
+    Attributes:
+        store: URL of the store, without secrets.
+        key: its key.
+        nbytes: bytes that have arrived.
+        error: class of the error.
+    """
+
+    store: str
+    key: str
+    nbytes: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge(Event):
+    """A read takes long, and is asked for a second time beside the first.
+
+    Attributes:
+        store: URL of the store, without secrets.
+        delay: seconds that the first has had.
+    """
+
+    store: str
+    delay: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
