@@ -49,6 +49,7 @@ PAGES = {
     "codec": "Codecs",
     "metadata": "Metadata",
     "errors": "Errors",
+    "telemetry": "Telemetry",
     "types": "Records and types",
 }
 

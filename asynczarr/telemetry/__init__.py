@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from . import events
 from .hooks import Subscription, subscribe
 
-__all__ = ["Subscription", "events", "subscribe"]
+__all__ = ["Subscription", "subscribe"]
