@@ -8,7 +8,7 @@ from google_crc32c import value as crc32c
 
 from ..errors import IntegrityError, Truncated, Unavailable
 from ..store.base import Store
-from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
+from ..types import ByteRange, BytesLike, Parts, Version
 from .base import Wrapper
 
 __all__ = ["CRC32C", "Checksum"]
@@ -29,7 +29,7 @@ class Checksum(Wrapper):
     Args:
         inner: the store that is wrapped.
         crc32c: write the CRC-32C of each value into its metadata, and verify it when a value is read as a whole. It
-            costs a ``head`` with each such read.
+            costs a ``head`` with each such read of a store that does not tell metadata with the value.
     """
 
     def __init__(self, inner: Store, *, crc32c: bool = False) -> None:
@@ -84,14 +84,16 @@ class Checksum(Wrapper):
             parts = await self.get_ranges(key, [ByteRange()])
             if parts is None:
                 return None
-            info = await self.inner.head(key)
-            if info is not None and info.version == parts.version:
-                self._compare(key, parts.data[0], info)
+            metadata = parts.metadata
+            if metadata is None:
+                info = await self.inner.head(key)
+                metadata = info.metadata if info is not None and info.version == parts.version else None
+            if metadata is not None:
+                self._compare(key, parts.data[0], metadata.get(CRC32C))
                 return parts.data[0]
         raise Unavailable("the value changes faster than its checksum can be read", store=self.url, key=key)
 
-    def _compare(self, key: str, value: BytesLike, info: ObjectInfo) -> None:
-        expected = info.metadata.get(CRC32C)
+    def _compare(self, key: str, value: BytesLike, expected: str | None) -> None:
         if expected is not None and expected != _crc32c(value):
             raise IntegrityError("the bytes contradict their CRC-32C", store=self.url, key=key)
 

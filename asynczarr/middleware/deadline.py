@@ -65,9 +65,9 @@ class Deadline(Wrapper):
         """See :meth:`Wrapper.around`."""
         total = max(self._total, 2 * (_size(request) or 0) / FLOOR)
         running = _Running(min(asyncio.get_running_loop().time() + total, _outer()))
-        token = _running.set(running)
+        token, scope = _running.set(running), asyncio.timeout(total)
         try:
-            async with asyncio.timeout(total) as scope:
+            async with scope:
                 return await send()
         except TimeoutError as error:
             if isinstance(error, StoreError) or not scope.expired():

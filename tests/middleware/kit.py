@@ -12,6 +12,7 @@ from asynczarr.errors import StoreError
 from asynczarr.middleware import RetryBudget, RetryPolicy, Wrapper
 from asynczarr.middleware.listing import closing
 from asynczarr.store import MemoryStore
+from asynczarr.types import Parts
 
 
 class _Selector(selectors.DefaultSelector):
@@ -118,6 +119,14 @@ class Scripted(Wrapper):
             raise error
 
 
+async def take(names, into, then=None):
+    """Append names to a list, which still holds them if the listing breaks."""
+    async for name in names:
+        into.append(name)
+        if then is not None:
+            await then()
+
+
 def lost(error: StoreError):
     """Do the request, and lose the answer."""
 
@@ -134,6 +143,18 @@ def twice():
     async def play(send):
         await send()
         return await send()
+
+    return play
+
+
+def spoil(change):
+    """Answer with other bytes."""
+
+    async def play(send):
+        answer = await send()
+        if isinstance(answer, Parts):
+            return Parts([change(bytes(data)) for data in answer.data], answer.version, answer.size, answer.metadata)
+        return change(bytes(answer))
 
     return play
 

@@ -27,7 +27,6 @@ from asynczarr.errors import (
     Unsupported,
 )
 from asynczarr.middleware import Deadline, Retry, RetryBudget
-from asynczarr.middleware.budget import endpoint
 from asynczarr.store import MemoryStore
 from asynczarr.types import ByteRange
 
@@ -192,7 +191,6 @@ def test_budgets_are_shared_by_endpoint():
     assert RetryBudget.of("s3://bucket/c?x=1") is budget
     assert RetryBudget.of("s3://other/a") is not budget
     assert RetryBudget.of("gs://bucket/a") is not budget
-    assert endpoint("s3://bucket/a/b") == "s3://bucket"
 
 
 def test_a_budget_is_shared_by_loops():
