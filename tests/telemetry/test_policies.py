@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 
 from asynczarr.errors import BudgetExhausted, StoreError, Throttled, Truncated, Unavailable
 from asynczarr.middleware.base import Wrapper
 from asynczarr.middleware.budget import RetryBudget
+from asynczarr.middleware.cache import Cache
+from asynczarr.middleware.chunk_cache import ChunkCache
 from asynczarr.middleware.default import stack
 from asynczarr.middleware.hedge import Hedge
 from asynczarr.middleware.idempotency import Idempotency
@@ -156,6 +159,35 @@ async def test_hedging(seen: list[Any]) -> None:
     assert await store.get("k") == b"1"
     (told,) = of(seen, events.Hedge)
     assert 0 < told.delay < 1
+
+
+async def test_a_cache_of_values(seen: list[Any]) -> None:
+    store = Cache(MemoryStore(), max_bytes=1000)
+    for key in ("a", "b"):
+        await store.set(key, bytes(500))
+    for key in ("a", "a", "b"):
+        await store.get(key)
+    told = [(type(event).__name__, event.cache, event.key) for event in seen]
+    assert told == [
+        *[("CacheMiss", "values", "a"), ("CacheHit", "values", "a"), ("CacheMiss", "values", "b")],
+        ("CacheEvict", "values", "a"),
+    ]
+    assert seen[1].nbytes == 500
+    assert seen[3].nbytes >= 500
+
+
+def test_a_cache_of_chunks(seen: list[Any]) -> None:
+    cache, store = ChunkCache(1000), MemoryStore()
+    assert cache.get(store, "a", "1") is None
+    cache.put(store, "a", "1", np.zeros(500, "u1"))
+    assert cache.get(store, "a", "1") is not None
+    cache.put(store, "b", "1", np.zeros(500, "u1"))
+    told = [(type(event).__name__, event.cache, event.key, event.store) for event in seen]
+    assert told == [
+        ("CacheMiss", "chunks", "a", store.url),
+        ("CacheHit", "chunks", "a", store.url),
+        ("CacheEvict", "chunks", "a", ""),
+    ]
 
 
 async def test_the_default_stack_tells_of_calls(seen: list[Any]) -> None:
