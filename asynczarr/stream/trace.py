@@ -17,10 +17,10 @@ from ..telemetry.address import public
 from ..telemetry.spans import Span, current, failure
 from ..types import ByteRange, BytesLike
 from .edit import Edit
-from .plan import Batch, Fetch, Piece, Position
+from .plan import Batch, Piece, Position
 from .stored import StoredArray
 
-__all__ = ["StreamTrace", "chunk_failed", "chunk_read", "conflict", "fetching", "reading", "shard_read", "writing"]
+__all__ = ["StreamTrace", "busy_with", "chunk_failed", "chunk_read", "conflict", "reading", "shard_read", "writing"]
 
 T = TypeVar("T")
 _Args = TypeVarTuple("_Args")
@@ -56,11 +56,10 @@ def reading(array: StoredArray, batch: Batch) -> Iterator[None]:
         current.reset(inner)
 
 
-def fetching(wanted: Fetch) -> None:
-    """From here on this task or thread asks the store for a fetch: requests belong to its chunk, if it is for one."""
+def busy_with(pieces: Sequence[Piece]) -> None:
+    """From here on this task or thread works for these chunks: if it is one, what happens belongs to that."""
     spans, outer = _reading.get(({}, current.get()))
-    one = len(wanted.pieces) == 1
-    current.set(spans.get(wanted.pieces[0].position, outer) if one else outer)
+    current.set(spans.get(pieces[0].position, outer) if len(pieces) == 1 else outer)
 
 
 def chunk_read(piece: Piece, data: BytesLike | None, chunk: np.ndarray[Any, np.dtype[Any]] | None) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -16,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
+import asynczarr as az
 from asynczarr.errors import Unsupported
 from asynczarr.middleware.base import Wrapper
 from asynczarr.middleware.telemetry import Telemetry
@@ -44,6 +47,14 @@ class Traced:
 
     def all_spans(self) -> tuple[ReadableSpan, ...]:
         return self._exporter.get_finished_spans()
+
+    def forget(self) -> None:
+        self._exporter.clear()
+
+    def path(self, span: ReadableSpan) -> list[str]:
+        """Names of a span and of all around it."""
+        by_id = {each.context.span_id: each for each in self.all_spans() if each.context}
+        return [span.name, *(self.path(by_id[span.parent.span_id]) if span.parent else [])]
 
     def points(self, name: str) -> dict[tuple[Any, ...], Any]:
         data = self._reader.get_metrics_data()
@@ -128,13 +139,10 @@ async def test_parents_hold_across_gather_threads_and_client_libraries(traced: T
 
     by_id = {span.context.span_id: span for span in traced.all_spans() if span.context}
 
-    def path(span: ReadableSpan) -> list[str]:
-        return [span.name, *(path(by_id[span.parent.span_id]) if span.parent else [])]
-
     assert {span.context.trace_id for span in traced.all_spans() if span.context} == {
         program.get_span_context().trace_id
     }
-    paths = sorted(path(span) for span in traced.all_spans())
+    paths = sorted(traced.path(span) for span in traced.all_spans())
     below = [
         ["client library", "get s3"],
         ["client library", "head s3"],
@@ -149,6 +157,36 @@ async def test_parents_hold_across_gather_threads_and_client_libraries(traced: T
         if span.name in ("get s3", "head s3") and span.parent:
             outer_span = by_id[span.parent.span_id]
             assert (span.attributes or {})["asynczarr.key"] == (outer_span.attributes or {})["asynczarr.array"]
+
+
+async def test_what_a_stream_reads_ahead_belongs_to_it_whoever_takes_the_items(traced: Traced, tmp_path) -> None:
+    store = Telemetry(az.FilesystemStore(tmp_path))
+    array = await az.create_array(store, shape=(2**20,), dtype="f8", chunks=(2**17,))
+    await array.write(np.random.default_rng(1).random(2**20))  # chunks large enough for worker threads
+    traced.forget()
+    tracer = traced.tracers.get_tracer("program")
+    stream = array.stream_chunks(concurrency=2, max_bytes=3 * 2**20)
+    with tracer.start_as_current_span("begins"):
+        await anext(stream)
+    for _ in range(7):
+
+        async def elsewhere() -> None:
+            with tracer.start_as_current_span("takes"):
+                await anext(stream)
+
+        await asyncio.create_task(elsewhere())
+    assert [chunk async for chunk in stream] == []
+
+    paths = Counter(tuple(traced.path(span)) for span in traced.all_spans())
+    assert paths == {
+        ("begins",): 1,
+        ("takes",): 7,
+        ("stream chunks", "begins"): 1,
+        ("chunk read", "stream chunks", "begins"): 8,
+        ("get file", "chunk read", "stream chunks", "begins"): 8,
+        ("decode", "chunk read", "stream chunks", "begins"): 8,
+    }
+    assert not trace.get_current_span().get_span_context().is_valid
 
 
 async def test_policies_are_notes_attempts_are_spans_failures_are_errors(traced: Traced) -> None:
