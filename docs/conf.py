@@ -50,6 +50,7 @@ PAGES = {
     "codec": "Codecs",
     "metadata": "Metadata",
     "errors": "Errors",
+    "telemetry": "Telemetry",
     "types": "Records and types",
 }
 

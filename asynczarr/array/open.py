@@ -17,6 +17,7 @@ from .documents import find
 from .group import Group
 from .node import NodeOptions, prefix_of
 from .opening import Opening
+from .trace import call
 
 __all__ = ["Mode", "create_array", "create_group", "open", "open_array", "open_group"]
 
@@ -233,7 +234,8 @@ async def _open(
     store = open_store(where, mode="r" if mode == "r" else "a", **dict(store_options or {}))
     owns = store is not where
     try:
-        metadata = await _metadata(store, path, mode, zarr_format, options or NodeOptions(), spec)
+        with call("open", store, path):
+            metadata = await _metadata(store, path, mode, zarr_format, options or NodeOptions(), spec)
         if kind is not None and (kind is Array) != isinstance(metadata, ArrayMetadata):
             found = "an array" if kind is Group else "a group"
             raise MetadataError(f"here is {found}", store=store.url, key=prefix_of(path))

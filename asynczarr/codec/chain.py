@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import AsyncZarrError, CodecError, MetadataError
 from ..metadata.node import NamedConfig
+from ..telemetry import events, hooks
 from ..types import BytesLike
 from .base import Array, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec, ManyCodec
 from .registry import load_codec
+from .trace import coded
 
 if TYPE_CHECKING:
     from .sharding import ShardLayout
@@ -119,6 +122,11 @@ class CodecChain:
         return tuple(part if isinstance(part, NamedConfig) else _to_config(next(bound)) for part in self._parts)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the codecs, in the order of encoding."""
+        return tuple(part.name for part in self._parts if not isinstance(part, NamedConfig))
+
+    @cached_property
     def shard(self) -> ShardLayout | None:
         """Layout of the inner chunks, in the axes of the decoded chunk, or ``None`` if they cannot be reached singly.
 
@@ -149,6 +157,7 @@ class CodecChain:
             raise CodecError("the array has codecs that are unknown here: it can be read but not written")
         if array.shape != self.spec.shape or array.dtype != self.spec.dtype.numpy:
             raise CodecError(f"a chunk is {self.spec.shape} {self.spec.dtype.numpy}, not {array.shape} {array.dtype}")
+        begun, size = monotonic() if hooks.active else 0.0, array.nbytes
         codec: Codec = self.bytes_codec
         try:
             for codec in self.array_codecs:
@@ -165,6 +174,8 @@ class CodecChain:
             raise
         except Exception as error:  # codecs of third parties raise what they like
             raise CodecError(f"encoding failed: {type(error).__name__}: {error}", codec=codec.name) from error
+        if begun:
+            coded(events.Encode, self, begun, size, len(data))
         # A view may be one of the array, which its owner may change before the bytes are stored.
         return bytes(data) if isinstance(data, memoryview) else data
 
@@ -182,11 +193,15 @@ class CodecChain:
         """
         if self._many is None or self._many.exact is None:
             return None
+        begun = monotonic() if hooks.active else 0.0
         try:
             decoded = cast("ManyCodec", self._many.codec).decode_many(chunks, self._many.exact)
-            return None if decoded is None else [self._decode(data, ()) for data in decoded]
+            arrays = None if decoded is None else [self._decode(data, ()) for data in decoded]
         except CodecError:
             return None
+        if begun and arrays:
+            coded(events.Decode, self, begun, sum(map(len, chunks)), len(arrays) * arrays[0].nbytes, len(arrays))
+        return arrays
 
     def decode(self, data: BytesLike) -> Array:
         """Decode one chunk to an array of exactly the chain's shape and dtype; it may be a read-only view of `data`.
@@ -197,7 +212,11 @@ class CodecChain:
         Raises:
             CodecError: malformed bytes or a wrong size.
         """
-        return self._decode(data, self._steps_back)
+        begun = monotonic() if hooks.active else 0.0
+        array = self._decode(data, self._steps_back)
+        if begun:
+            coded(events.Decode, self, begun, len(data), array.nbytes)
+        return array
 
     def _decode(self, data: BytesLike, steps: Iterable[_Bound]) -> Array:
         codec: Codec = self.bytes_codec

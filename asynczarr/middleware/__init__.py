@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .readonly import ReadOnly
     from .resume import Resume
     from .retry import Retry
+    from .telemetry import Telemetry
     from .throttle import Throttle
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "RetryPolicy",
+    "Telemetry",
     "Throttle",
     "Verb",
     "Wrapper",
@@ -63,6 +65,7 @@ _LATER = {
     "Retry": "retry",
     "RetryBudget": "budget",
     "RetryPolicy": "policy",
+    "Telemetry": "telemetry",
     "Throttle": "throttle",
     "open_store": "opening",
     "stack": "default",

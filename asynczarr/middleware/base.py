@@ -13,7 +13,7 @@ __all__ = ["Request", "Verb", "Wrapper"]
 
 T = TypeVar("T")
 
-Verb: TypeAlias = Literal["get", "get_ranges", "head", "set", "delete", "delete_many", "list", "list_dir"]
+Verb: TypeAlias = Literal["get", "get_many", "get_ranges", "head", "set", "delete", "delete_many", "list", "list_dir"]
 
 
 @dataclass(frozen=True, slots=True)

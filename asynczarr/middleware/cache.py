@@ -13,6 +13,8 @@ from typing import TypeAlias
 from ..clock import Clock, SystemClock
 from ..errors import PreconditionFailed, StoreClosed
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from ..types import ByteRange, BytesLike, Parts, Version
 from .base import Wrapper
 from .cached import CachedValues, Known
@@ -145,10 +147,10 @@ class Cache(Wrapper):
         known, found = self._values.find(key, ranges)
         if known is not None and self._is_fresh(known) and if_version in (None, known.version):
             if known.size is None:
-                self.hits += 1
+                self._hit(key, None)
                 return None
             if (parts := _joined(known, found)) is not None:
-                self.hits += 1
+                self._hit(key, parts)
                 return parts
         slot = (asyncio.get_running_loop(), key, ranges, if_version)
         with self._lock:
@@ -170,7 +172,7 @@ class Cache(Wrapper):
             parts = await self._completed(key, ranges, known, found, read)
             if parts is not None:
                 return parts
-        self.misses += 1
+        self._missed(key)
         begun = self._clock.now()
         parts = await self.inner.get_ranges(key, ranges, if_version=if_version)
         self._keep(read, key, ranges, parts, begun)
@@ -189,17 +191,18 @@ class Cache(Wrapper):
             info = await self.inner.head(key)
             if info is None or info.version != version:
                 return None
-            self.hits += 1
+            parts = _joined(known, found)
+            self._hit(key, parts)
             if read.keep:
                 self._values.checked(key, version, begun)
-            return _joined(known, found)
+            return parts
         try:
             parts = await self.inner.get_ranges(key, missing, if_version=version)
         except PreconditionFailed:
             return None
         if parts is None:
             return None
-        self.misses += 1
+        self._missed(key)
         self._keep(read, key, missing, parts, begun)
         rest = iter(parts.data)
         return _joined(known, [next(rest) if data is None else data for data in found])
@@ -208,6 +211,17 @@ class Cache(Wrapper):
         with self._lock:
             if read.keep and (parts is not None or self._ttl != 0):
                 self._values.put(key, ranges, parts, begun)
+
+    def _hit(self, key: str, parts: Parts | None) -> None:
+        self.hits += 1
+        if hooks.active:
+            nbytes = 0 if parts is None else sum(map(len, parts.data))
+            hooks.emit(events.CacheHit(store=public(self.url), cache="values", key=key, nbytes=nbytes))
+
+    def _missed(self, key: str) -> None:
+        self.misses += 1
+        if hooks.active:
+            hooks.emit(events.CacheMiss(store=public(self.url), cache="values", key=key))
 
     def _is_fresh(self, known: Known) -> bool:
         return self._ttl is None or self._clock.now() - known.checked < self._ttl

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..store.fileio import frozen
+from ..telemetry import events, hooks
 from ..types import ByteRange, BytesLike, Parts, Version
 from .lru import ByteLRU
 
@@ -107,7 +108,9 @@ class CachedValues:
         for part in entry.parts if entry is not None else ():
             self._lru.discard((key, part))
 
-    def _evicted(self, slot: tuple[str, ByteRange]) -> None:
+    def _evicted(self, slot: tuple[str, ByteRange], nbytes: int) -> None:
+        if hooks.active:
+            hooks.emit(events.CacheEvict(store="", cache="values", key=slot[0], nbytes=nbytes))
         entry = self._entries.get(slot[0])
         if entry is not None:
             entry.parts.discard(slot[1])

@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from ..clock import Clock, SystemClock
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from ..types import Coords, Version
 from .lru import ByteLRU
 
@@ -98,7 +100,10 @@ class ChunkCache:
                 self.misses += 1
             else:
                 self.hits += 1
-            return found
+        if hooks.active:
+            nbytes, kind = (0, events.CacheMiss) if found is None else (found.nbytes, events.CacheHit)
+            hooks.emit(kind(store=public(store.url), cache="chunks", key=key, nbytes=nbytes))
+        return found
 
     def put(
         self,
@@ -149,26 +154,28 @@ class ChunkCache:
             self._lru.discard(slot)
 
     @staticmethod
-    def _evicted(slot: _Slot) -> None:
+    def _evicted(slot: _Slot, nbytes: int) -> None:
+        if hooks.active:
+            hooks.emit(events.CacheEvict(store="", cache="chunks", key=slot.value.key, nbytes=nbytes))
         slot.value.remove(slot)
 
 
 class _Value:
     """The chunks of one version of one value. It knows its store's values, not the store, which may be forgotten."""
 
-    __slots__ = ("_home", "_key", "seen", "slots", "version")
+    __slots__ = ("_home", "key", "seen", "slots", "version")
 
     def __init__(self, home: dict[str, _Value], key: str, version: Version, seen: float) -> None:
         self._home = home
-        self._key = key
+        self.key = key
         self.version = version
         self.seen = seen
         self.slots: set[_Slot] = set()
 
     def remove(self, slot: _Slot) -> None:
         self.slots.discard(slot)
-        if not self.slots and self._home.get(self._key) is self:
-            del self._home[self._key]
+        if not self.slots and self._home.get(self.key) is self:
+            del self._home[self.key]
 
 
 class _Slot(NamedTuple):

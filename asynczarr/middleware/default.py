@@ -17,6 +17,7 @@ Layer: TypeAlias = bool | Mapping[str, Any] | Callable[[Store], Store] | None
 """A layer as :func:`stack` takes it: by default or not at all, with arguments, or something else in its place."""
 
 ORDER: tuple[tuple[str, str, bool], ...] = (
+    ("telemetry", "Telemetry", True),
     ("readonly", "ReadOnly", False),
     ("prefix", "Prefix", False),
     ("cache", "Cache", False),

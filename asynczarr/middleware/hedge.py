@@ -12,6 +12,8 @@ from typing import Protocol, TypeVar
 
 from ..clock import Clock, SystemClock
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from .base import Request, Verb, Wrapper
 from .tasks import end, start
 
@@ -97,6 +99,8 @@ class Hedge(Wrapper):
         try:
             await asyncio.wait([first, sleep], return_when=asyncio.FIRST_COMPLETED)
             if not first.done() and self._may_hedge():
+                if hooks.active:
+                    hooks.emit(events.Hedge(store=public(self.url), delay=slow))
                 second = start(send)
                 return await _better(first, second)
             return await first

@@ -20,7 +20,7 @@ class ByteLRU(Generic[K, V]):
 
     Args:
         max_bytes: of all values and what it takes to keep them. A larger value is not kept.
-        evicted: called with each key that was dropped for want of room.
+        evicted: called with each key that was dropped for want of room, and the bytes that it took.
 
     Attributes:
         used: bytes in use.
@@ -29,7 +29,7 @@ class ByteLRU(Generic[K, V]):
         ValueError: a negative bound.
     """
 
-    def __init__(self, max_bytes: int, evicted: Callable[[K], object] | None = None) -> None:
+    def __init__(self, max_bytes: int, evicted: Callable[[K, int], object] | None = None) -> None:
         if max_bytes < 0:
             raise ValueError(f"a cache of {max_bytes} bytes cannot be")
         self.used = 0
@@ -57,10 +57,10 @@ class ByteLRU(Generic[K, V]):
         self._entries[key] = (value, cost)
         self.used += cost
         while self.used > self._max_bytes:
-            oldest = next(iter(self._entries))
+            oldest, (_, freed) = next(iter(self._entries.items()))
             self.discard(oldest)
             if self._evicted is not None:
-                self._evicted(oldest)
+                self._evicted(oldest, freed)
         return True
 
     def discard(self, key: K) -> None:

@@ -21,9 +21,12 @@ from ..errors import (
     Truncated,
     Unavailable,
 )
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from . import deadline
 from .base import Request
 from .budget import RetryBudget
+from .trace import watched
 
 __all__ = ["Attempts", "RetryPolicy", "may_pass", "unsent"]
 
@@ -107,6 +110,8 @@ class Attempts:
             DeadlineExceeded: the pause before the next attempt would end after the deadline.
         """
         begun = self.policy.clock.now()
+        if hooks.active:
+            send = watched(send, self.url, request)
         try:
             result = await send()
         except StoreError as error:
@@ -129,7 +134,9 @@ class Attempts:
         begun: float | None = None,
     ) -> T:
         """Like :meth:`run` after a first attempt that ended with `failed`: only who fails pays for the loop."""
-        begun = self.policy.clock.now() if begun is None else begun
+        if begun is None:
+            begun = self.policy.clock.now()
+            send = watched(send, self.url, request, before=1) if hooks.active else send
         call = _Call(self, request, resend)
         first: list[StoreError] = [failed]
 
@@ -198,11 +205,28 @@ class _Call:
             self._verdict = DeadlineExceeded("no time is left for another attempt", **place)
             return True
         cost = owner.budget.cost(error)
-        if not owner.budget.take(cost):
+        refused = not owner.budget.take(cost)
+        if hooks.active:
+            self._tell(error, cost, refused, state.upcoming_sleep)
+        if refused:
             self._verdict = BudgetExhausted("too many requests to this endpoint fail to try this one again", **place)
             return True
         self.paid = cost
         return False
+
+    def _tell(self, error: StoreError, cost: int, refused: bool, delay: float) -> None:
+        store, request, left = public(self._owner.url), self._request, self._owner.budget.tokens
+        hooks.emit(events.RetryBudget(store=store, cost=cost, left=left, refused=refused))
+        if not refused:
+            retry = events.Retry(
+                store=store,
+                verb=request.verb,
+                key=request.key,
+                number=self.attempts,
+                delay=delay,
+                error=type(error).__name__,
+            )
+            hooks.emit(retry)
 
     def give_up(self, state: RetryCallState) -> None:
         error, verdict = _error(state), self._verdict

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from ..errors import ConnectionFailed, IntegrityError, PreconditionFailed, Truncated
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from ..types import ByteRange, BytesLike, Parts, Version
 from .base import Wrapper
 from .budget import RetryBudget
@@ -62,6 +64,9 @@ class Resume(Wrapper):
             paid = self._budget.cost(broken)
             if not self._budget.take(paid):
                 break
+            if hooks.active:
+                error_name = type(broken).__name__
+                hooks.emit(events.Resume(store=public(self.url), key=key, nbytes=got, error=error_name))
             try:
                 part = ByteRange(wanted.start + got, wanted.stop)
                 rest = await self.inner.get_ranges(key, [part], if_version=version)

@@ -9,6 +9,8 @@ from typing import TypeVar
 from ..clock import Clock, SystemClock
 from ..errors import Throttled
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from .base import Request, Wrapper
 from .bucket import TokenBucket
 from .endpoint import PerEndpoint, endpoint
@@ -57,7 +59,10 @@ class Throttle(Wrapper):
         try:
             answer = await send()
         except Throttled as error:
-            pace.throttled(cut, min(error.retry_after or 0.0, self._most_asked))
+            delay = min(error.retry_after or 0.0, self._most_asked)
+            pace.throttled(cut, delay)
+            if hooks.active:
+                hooks.emit(events.Throttle(store=public(self.url), rate=pace.cubic.rate or 0.0, delay=delay))
             raise
         pace.succeeded()
         return answer

@@ -17,10 +17,12 @@ import numpy as np
 
 from ..codec.chain import CodecChain
 from ..errors import AsyncZarrError
+from ..telemetry import hooks
 from ..types import BytesLike, Coords
 from .fetch import Encoded
 from .plan import Fetch, Piece
 from .stored import StoredArray
+from .trace import busy_with, chunk_failed, chunk_read
 
 __all__ = ["Decoder", "Failure", "Fetched", "Sink"]
 
@@ -110,6 +112,8 @@ class Decoder(Generic[R]):
                     yield wanted, piece, chain, data
 
     def _decode_some(self, chunks: list[_Chunk]) -> list[R | Failure]:
+        if hooks.active:
+            busy_with([piece for _, piece, *_ in chunks])
         arrays = self._decoded_together(chunks) if len(chunks) > 1 else None
         results: list[R | Failure] = []
         for number, (wanted, piece, chain, data) in enumerate(chunks):
@@ -118,8 +122,12 @@ class Decoder(Generic[R]):
                     raise data
                 array = arrays[number] if arrays is not None else None if data is None else chain.decode(data)
                 results.append(self._sink(piece, array))
+                if hooks.active:
+                    chunk_read(piece, data, array)
             except AsyncZarrError as error:
                 located = self.located(error, wanted, piece)
+                if hooks.active:
+                    chunk_failed(piece, located)
                 if not self._collect:
                     raise located  # noqa: B904 - the same error, with its place
                 results.append(Failure(piece.index, located, piece))

@@ -13,10 +13,12 @@ from ..codec.sharding import ShardLayout
 from ..errors import AsyncZarrError, AttemptTimeout, CodecError, PreconditionFailed, Truncated, Unavailable
 from ..store.base import ManyStore, SyncStore
 from ..store.coalesce import coalesce
+from ..telemetry import hooks
 from ..types import ByteRange, BytesLike, Parts, Version
 from .limits import first_alone, request_slots
 from .plan import Fetch
 from .stored import StoredArray
+from .trace import shard_read
 
 __all__ = ["Encoded", "fetch", "fetch_many_sync", "fetch_sync"]
 
@@ -189,6 +191,8 @@ def _from_ranges(
     parts = yield [ByteRange(run.start, run.stop) for run in runs], version
     if parts is None:
         return None
+    if hooks.active:
+        shard_read(array, wanted.key, [part for _, part in present], parts.data)
     for run, data in zip(runs, parts.data, strict=True):
         if len(data) != run.stop - run.start:
             raise Truncated(f"asked for {run.stop - run.start} bytes of a shard, got {len(data)}", key=wanted.key)

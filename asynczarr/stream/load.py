@@ -10,11 +10,13 @@ from typing import Any, Generic, TypeVar, cast
 from ..codec import pool
 from ..errors import AsyncZarrError, StoreError
 from ..store.base import ManyStore, SyncStore
+from ..telemetry import hooks
 from .budget import ByteBudget
 from .decode import Decoder, Failure, Fetched, Sink
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
 from .plan import Batch, Fetch
 from .stored import StoredArray
+from .trace import busy_with, reading
 from .window import Window
 
 __all__ = ["INLINE_BYTES", "Brake", "Loader", "gather"]
@@ -88,7 +90,10 @@ class Loader(Generic[R]):
             AsyncZarrError: the first failure, unless failures are collected.
         """
         try:
-            return await self._load(batch)
+            if not hooks.active:
+                return await self._load(batch)
+            with reading(self._array, batch):
+                return await self._load(batch)
         except AsyncZarrError:
             self._brake.pull()
             raise
@@ -115,6 +120,8 @@ class Loader(Generic[R]):
                 yield from zip(fetches, fetch_many_sync(self._array, fetches, self._many), strict=True)
                 return
         for wanted in fetches:
+            if hooks.active:
+                busy_with(wanted.pieces)
             try:
                 yield wanted, fetch_sync(self._array, wanted, store, self._timeout)
             except AsyncZarrError as error:
@@ -124,6 +131,8 @@ class Loader(Generic[R]):
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
         await self._brake.passed()
+        if hooks.active:
+            busy_with(wanted.pieces)
         try:
             return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:

@@ -21,6 +21,7 @@ from asynczarr.middleware import (
     Retry,
     RetryBudget,
     RetryPolicy,
+    Telemetry,
     Throttle,
     Wrapper,
 )
@@ -31,7 +32,7 @@ from asynczarr.types import ByteRange
 
 from .kit import Scripted, lost, policy, spoil, twice, virtual
 
-DEFAULT = [Deadline, Idempotency, Retry, Throttle, Limit, AttemptDeadline, Checksum, Resume]
+DEFAULT = [Telemetry, Deadline, Idempotency, Retry, Throttle, Limit, AttemptDeadline, Checksum, Resume]
 
 
 def layers(store):
@@ -67,7 +68,8 @@ def test_the_order():
     store = MemoryStore()
     assert layers(az.stack(store)) == (DEFAULT, store)
     assert [name for name, _, default in ORDER if default] == [
-        *("deadline", "idempotency", "retry", "throttle", "limit", "attempt_deadline", "checksum", "resume")
+        *("telemetry", "deadline", "idempotency", "retry", "throttle", "limit"),
+        *("attempt_deadline", "checksum", "resume"),
     ]
 
 
@@ -82,9 +84,9 @@ def test_layers_can_be_left_out_changed_and_replaced():
 
     store = MemoryStore()
     without = az.stack(store, checksum=False, resume=None)
-    assert layers(without) == (DEFAULT[:6], store)
+    assert layers(without) == (DEFAULT[:7], store)
     assert layers(az.stack(store, retry=Mine, checksum=True, deadline={}))[0] == [
-        *(Deadline, Idempotency, Mine, Throttle, Limit, AttemptDeadline, Checksum, Resume)
+        *(Telemetry, Deadline, Idempotency, Mine, Throttle, Limit, AttemptDeadline, Checksum, Resume)
     ]
     assert layers(az.stack(store, **dict.fromkeys((name for name, _, _ in ORDER), False))) == ([], store)
     with pytest.raises(TypeError, match=r"no such layer: retries \(known: .*retry"):
