@@ -11,7 +11,8 @@ from typing import TypeVar
 from ..store.base import Store
 from ..types import Parts
 from .base import Request, Wrapper
-from .endpoint import PerEndpoint, endpoint
+from .budget import endpoint
+from .endpoint import PerEndpoint
 from .listing import steps
 
 __all__ = ["Limit"]

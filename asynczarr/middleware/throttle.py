@@ -11,7 +11,8 @@ from ..errors import Throttled
 from ..store.base import Store
 from .base import Request, Wrapper
 from .bucket import TokenBucket
-from .endpoint import PerEndpoint, endpoint
+from .budget import endpoint
+from .endpoint import PerEndpoint
 from .listing import steps
 
 __all__ = ["CubicRate", "Throttle"]
