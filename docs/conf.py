@@ -46,6 +46,7 @@ PAGES = {
     "stream": "Streams",
     "selection": "Selections",
     "store": "Stores",
+    "middleware": "Middleware",
     "codec": "Codecs",
     "metadata": "Metadata",
     "errors": "Errors",

@@ -65,7 +65,7 @@ def open_array(
             replaces it, ``"w-"`` creates it and fails if it exists.
         zarr_format: 2 or 3; by default whichever is found, v3 first.
         options: see :class:`NodeOptions`.
-        store_options: arguments of the store that is opened for a URL or path.
+        store_options: arguments of :func:`open_store`, for a URL or path.
         **create: arguments of :func:`create_array`, for the modes that create.
 
     Raises:
@@ -163,7 +163,7 @@ def create_array(
         index_codecs: codecs of a shard's index; by default bytes and crc32c.
         overwrite: delete what is there, with everything below it.
         options: see :class:`NodeOptions`.
-        store_options: arguments of the store that is opened for a URL or path.
+        store_options: arguments of :func:`open_store`, for a URL or path.
 
     Raises:
         AlreadyExists: a node is there, and not `overwrite`.

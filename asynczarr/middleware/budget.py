@@ -6,8 +6,9 @@ import threading
 from weakref import WeakValueDictionary
 
 from ..errors import StoreError, Throttled
+from .endpoint import endpoint
 
-__all__ = ["RetryBudget", "endpoint"]
+__all__ = ["RetryBudget"]
 
 
 class RetryBudget:
@@ -64,9 +65,3 @@ class RetryBudget:
 
 _budgets: WeakValueDictionary[str, RetryBudget] = WeakValueDictionary()
 _budgets_lock = threading.Lock()
-
-
-def endpoint(url: str) -> str:
-    """Scheme and host, or bucket, of a store: what fails together."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.partition('/')[0]}"

@@ -63,17 +63,27 @@ class Deadline(Wrapper):
 
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """See :meth:`Wrapper.around`."""
-        total = max(self._total, 2 * (_size(request) or 0) / FLOOR)
-        running = _Running(min(asyncio.get_running_loop().time() + total, _outer()))
-        token = _running.set(running)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        total = max(self._total, _two_transfers(_size(request) or 0))
+        running = _Running(min(begun + total, _outer()))
+        token, scope = _running.set(running), asyncio.timeout(total)
+
+        def begins(nbytes: int) -> None:
+            end = begun + _two_transfers(nbytes)
+            if end > running.at:
+                running.at = end
+                _reschedule(scope, end)
+
         try:
-            async with asyncio.timeout(total) as scope:
-                return await send()
+            async with scope:
+                with watch_answer(begins):
+                    return await send()
         except TimeoutError as error:
             if isinstance(error, StoreError) or not scope.expired():
                 raise
-            late = DeadlineExceeded(f"not done within {total:g} s", store=self.url, key=request.key)
-            late.elapsed = total
+            late = DeadlineExceeded(f"not done within {loop.time() - begun:.3g} s", store=self.url, key=request.key)
+            late.elapsed = loop.time() - begun
             raise late from running.cause or error
         finally:
             _running.reset(token)
@@ -119,8 +129,7 @@ class AttemptDeadline(Wrapper):
 
         def begins(nbytes: int) -> None:
             self._tells = True
-            with suppress(RuntimeError):  # the attempt is over already
-                scope.reschedule(loop.time() + self._time_for(nbytes))
+            _reschedule(scope, loop.time() + self._time_for(nbytes))
 
         begun = loop.time()
         try:
@@ -144,6 +153,15 @@ class AttemptDeadline(Wrapper):
 
     def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
         return steps(names, lambda send: self.around(request, send))
+
+
+def _two_transfers(nbytes: int) -> float:
+    return 2 * nbytes / FLOOR
+
+
+def _reschedule(scope: asyncio.Timeout, when: float) -> None:
+    with suppress(RuntimeError):  # it is over already
+        scope.reschedule(when)
 
 
 def _outer() -> float:

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["PerEndpoint"]
+__all__ = ["PerEndpoint", "endpoint"]
 
 T = TypeVar("T")
+
+
+def endpoint(url: str) -> str:
+    """The service and bucket that a store's url leads to: ``s3://bucket/a/b`` and ``s3://bucket/c`` share one."""
+    scheme, mark, rest = url.partition("://")
+    host = rest.partition("?")[0].partition("/")[0]
+    return f"{scheme}{mark}{host}" if host else url
 
 
 class PerEndpoint(Generic[T]):

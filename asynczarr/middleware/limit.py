@@ -11,8 +11,7 @@ from typing import TypeVar
 from ..store.base import Store
 from ..types import Parts
 from .base import Request, Wrapper
-from .budget import endpoint
-from .endpoint import PerEndpoint
+from .endpoint import PerEndpoint, endpoint
 from .listing import steps
 
 __all__ = ["Limit"]

@@ -19,7 +19,7 @@ DEPTH = 8
 """Values that a lineage goes back: about 600 bytes, of 2 KiB that S3 has for all metadata of a value."""
 
 _NOTHING = "-"
-_UNREAD = "?"
+_UNREAD = "?"  # nothing comes after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,4 @@ def trace(mark: Mark, info: ObjectInfo) -> Trace | None:
             return Trace(False)  # others have taken its place, and all who did are known
         if write_id == mark.id:
             return Trace(True, version)
-        if write_id == _UNREAD:
-            return None
     return None

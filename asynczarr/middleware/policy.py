@@ -206,8 +206,9 @@ class _Call:
 
     def give_up(self, state: RetryCallState) -> None:
         error, verdict = _error(state), self._verdict
+        assert error is not None
         assert verdict is not None
-        raise verdict from (error if verdict is not error else error.__cause__)
+        raise verdict from (error.__cause__ if verdict is error else error)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

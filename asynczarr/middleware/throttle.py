@@ -11,8 +11,7 @@ from ..errors import Throttled
 from ..store.base import Store
 from .base import Request, Wrapper
 from .bucket import TokenBucket
-from .budget import endpoint
-from .endpoint import PerEndpoint
+from .endpoint import PerEndpoint, endpoint
 from .listing import steps
 
 __all__ = ["CubicRate", "Throttle"]

@@ -24,8 +24,15 @@ def answer_begins(nbytes: int) -> None:
 
 @contextmanager
 def watch_answer(watcher: Callable[[int], None]) -> Iterator[None]:
-    """Have `watcher` called with the size of each body that begins in this context."""
-    token = _watcher.set(watcher)
+    """Have `watcher` called with the size of each body that begins in this context, after those that watch already."""
+    outer = _watcher.get()
+
+    def both(nbytes: int) -> None:
+        if outer is not None:
+            outer(nbytes)
+        watcher(nbytes)
+
+    token = _watcher.set(both)
     try:
         yield
     finally:

@@ -224,6 +224,20 @@ async def test_a_lineage_is_bounded():
 
 
 @virtual
+async def test_a_lineage_is_that_of_the_version_that_is_replaced():
+    """What was seen of another version of the key says nothing."""
+    store = Idempotency(MemoryStore())
+    await store.set("k", b"1", create=True, metadata={WRITE_ID: "seen"})
+    version = await store.inner.set("k", b"2")
+    await store.set("k", b"3", if_version=version)
+    assert (await store.head("k")).metadata[LINEAGE] == f"{version} ?"
+    version = await store.inner.set("k", b"4")
+    await store.get_ranges("k", [])
+    await store.set("k", b"5", if_version=version)
+    assert (await store.head("k")).metadata[LINEAGE] == f"{version} -"  # seen, and nobody's
+
+
+@virtual
 async def test_an_overwritten_write_without_a_trace_is_unknown_not_a_conflict():
     """The same, and the other writer did not see what it replaced."""
     store = Scripted()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asynczarr.middleware.endpoint import endpoint
 from asynczarr.middleware.limit import Limit
 from asynczarr.store import MemoryStore
 from asynczarr.testing import StoreContract
@@ -46,6 +47,21 @@ async def test_all_stores_of_an_endpoint_share_the_count():
     shelf.most = 0
     await asyncio.gather(*(store.head(f"{number}") for number in range(20) for store in (one, other)))
     assert shelf.most == 9
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("s3://bucket/a/b", "s3://bucket"),
+        ("https://host:9000/a?x=y", "https://host:9000"),
+        ("file:///data/a", "file:///data/a"),
+        ("memory://", "memory://"),
+        ("memory://name", "memory://name"),
+        ("odd", "odd"),
+    ],
+)
+def test_endpoint(url, name):
+    assert endpoint(url) == name
 
 
 class Peak(Turns):

@@ -16,20 +16,22 @@ from asynczarr.middleware import (
     Checksum,
     Deadline,
     Idempotency,
+    Limit,
     Resume,
     Retry,
     RetryBudget,
     RetryPolicy,
+    Throttle,
     Wrapper,
 )
 from asynczarr.middleware.default import ORDER
 from asynczarr.store import MemoryStore
-from asynczarr.testing import StoreContract
+from asynczarr.testing import Fault, FaultyStore, StoreContract
 from asynczarr.types import ByteRange
 
 from .kit import Scripted, lost, policy, spoil, twice, virtual
 
-DEFAULT = [Deadline, Idempotency, Retry, AttemptDeadline, Checksum, Resume]
+DEFAULT = [Deadline, Idempotency, Retry, Throttle, Limit, AttemptDeadline, Checksum, Resume]
 
 
 def layers(store):
@@ -65,8 +67,13 @@ def test_the_order():
     store = MemoryStore()
     assert layers(az.stack(store)) == (DEFAULT, store)
     assert [name for name, _, default in ORDER if default] == [
-        *("deadline", "idempotency", "retry", "attempt_deadline", "checksum", "resume")
+        *("deadline", "idempotency", "retry", "throttle", "limit", "attempt_deadline", "checksum", "resume")
     ]
+
+
+def test_all_layers_at_once():
+    every = dict.fromkeys((name for name, _, _ in ORDER), True) | {"prefix": {"prefix": "a"}}
+    assert [kind.__name__ for kind in layers(az.stack(MemoryStore(), **every))[0]] == [cls for _, cls, _ in ORDER]
 
 
 def test_layers_can_be_left_out_changed_and_replaced():
@@ -75,9 +82,9 @@ def test_layers_can_be_left_out_changed_and_replaced():
 
     store = MemoryStore()
     without = az.stack(store, checksum=False, resume=None)
-    assert layers(without) == (DEFAULT[:4], store)
+    assert layers(without) == (DEFAULT[:6], store)
     assert layers(az.stack(store, retry=Mine, checksum=True, deadline={}))[0] == [
-        *(Deadline, Idempotency, Mine, AttemptDeadline, Checksum, Resume)
+        *(Deadline, Idempotency, Mine, Throttle, Limit, AttemptDeadline, Checksum, Resume)
     ]
     assert layers(az.stack(store, **dict.fromkeys((name for name, _, _ in ORDER), False))) == ([], store)
     with pytest.raises(TypeError, match=r"no such layer: retries \(known: .*retry"):
@@ -119,6 +126,7 @@ def test_an_open_store_stays_as_it_is():
             az.open_store(store, stack={})
 
 
+@pytest.mark.every_loop
 async def test_arrays_are_opened_through_it(faraway):
     values = np.arange(12).reshape(3, 4)
     quick = RetryPolicy(transient=0.0, throttle=0.0)
@@ -182,6 +190,7 @@ def test_embedded_stores_pay_nothing():
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.every_loop
 class TestStacked(StoreContract):
     @pytest.fixture
     async def store(self):
@@ -199,3 +208,31 @@ class TestStackedWithChecksums(StoreContract):
         await store.set("k", b"y", metadata={"writer": "7"})
         info = await store.head("k")
         assert info.metadata["writer"] == "7"
+
+
+class TestStackedOverFaults(StoreContract):
+    """Every promise holds while a fifth of all requests goes wrong.
+
+    A conditional delete without an answer is the one call whose outcome nobody can know: its answers arrive here.
+    """
+
+    @pytest.fixture
+    async def store(self):
+        answered = ("get", "get_ranges", "head", "set", "delete_many", "list", "list_dir")
+        faulty = FaultyStore(
+            MemoryStore(),
+            [
+                Fault("before", probability=0.06, times=None),
+                Fault("after", verbs=answered, probability=0.06, times=None),
+                Fault("cut", probability=0.03, times=None),
+                Fault("truncate", probability=0.03, times=None),
+                Fault("duplicate", verbs=("set",), probability=0.03, times=None),
+            ],
+            seed=21,
+        )
+        quick = RetryPolicy(attempts=12, transient=0.0, budget=RetryBudget(10**9))
+        async with az.stack(faulty, policy=quick, checksum={"crc32c": True}) as store:
+            yield store
+        assert sum(faulty.injected.values()) > 0.1 * sum(faulty.calls.values()) or sum(faulty.calls.values()) < 60
+
+    test_user_metadata = TestStackedWithChecksums.test_user_metadata
