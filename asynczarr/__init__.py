@@ -62,7 +62,21 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .middleware import RetryBudget, RetryPolicy, open_store, stack
+    from .middleware import (
+        Cache,
+        ChunkCache,
+        Coalesce,
+        Hedge,
+        Limit,
+        Prefix,
+        ReadOnly,
+        RetryBudget,
+        RetryPolicy,
+        Throttle,
+        TokenBucket,
+        open_store,
+        stack,
+    )
     from .store import FilesystemStore, MemoryStore, Store, ZipStore, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
@@ -87,7 +101,24 @@ _LATER = {
         "array",
     ),
     **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "register_scheme"), "store"),
-    **dict.fromkeys(("RetryBudget", "RetryPolicy", "open_store", "stack"), "middleware"),
+    **dict.fromkeys(
+        (
+            "Cache",
+            "ChunkCache",
+            "Coalesce",
+            "Hedge",
+            "Limit",
+            "Prefix",
+            "ReadOnly",
+            "RetryBudget",
+            "RetryPolicy",
+            "Throttle",
+            "TokenBucket",
+            "open_store",
+            "stack",
+        ),
+        "middleware",
+    ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
     ),
@@ -101,9 +132,12 @@ __all__ = [
     "AttemptTimeout",
     "BudgetExhausted",
     "ByteRange",
+    "Cache",
     "Chunk",
+    "ChunkCache",
     "ChunkMissing",
     "ChunkStream",
+    "Coalesce",
     "CodecError",
     "ConnectionFailed",
     "CopyReport",
@@ -112,8 +146,10 @@ __all__ = [
     "FilesystemStore",
     "Forbidden",
     "Group",
+    "Hedge",
     "IntegrityError",
     "KeyInvalid",
+    "Limit",
     "MemoryStore",
     "MetadataError",
     "NodeOptions",
@@ -123,8 +159,10 @@ __all__ = [
     "Parts",
     "PipelineError",
     "PreconditionFailed",
+    "Prefix",
     "Progress",
     "QuotaExceeded",
+    "ReadOnly",
     "RetryBudget",
     "RetryPolicy",
     "SelectionError",
@@ -133,7 +171,9 @@ __all__ = [
     "Store",
     "StoreClosed",
     "StoreError",
+    "Throttle",
     "Throttled",
+    "TokenBucket",
     "Tree",
     "Truncated",
     "Unauthenticated",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from .base import Request, Verb, Wrapper
 
 if TYPE_CHECKING:
+    from .bucket import TokenBucket
     from .budget import RetryBudget
     from .cache import Cache
     from .checksum import Checksum
+    from .chunk_cache import ChunkCache
     from .coalesce import Coalesce
     from .deadline import AttemptDeadline, Deadline
     from .default import stack
@@ -30,6 +32,7 @@ __all__ = [
     "AttemptDeadline",
     "Cache",
     "Checksum",
+    "ChunkCache",
     "Coalesce",
     "Deadline",
     "Hedge",
@@ -44,6 +47,7 @@ __all__ = [
     "RetryPolicy",
     "Telemetry",
     "Throttle",
+    "TokenBucket",
     "Verb",
     "Wrapper",
     "open_store",
@@ -54,6 +58,7 @@ _LATER = {
     "AttemptDeadline": "deadline",
     "Cache": "cache",
     "Checksum": "checksum",
+    "ChunkCache": "chunk_cache",
     "Coalesce": "coalesce",
     "Deadline": "deadline",
     "Hedge": "hedge",
@@ -67,6 +72,7 @@ _LATER = {
     "RetryPolicy": "policy",
     "Telemetry": "telemetry",
     "Throttle": "throttle",
+    "TokenBucket": "bucket",
     "open_store": "opening",
     "stack": "default",
 }

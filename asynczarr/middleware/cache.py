@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 from ..clock import Clock, SystemClock
@@ -84,7 +85,7 @@ class Cache(Wrapper):
         if not ranges:
             return await self.inner.get_ranges(key, ranges, if_version=if_version)
         parts = await self._get(key, tuple(ranges), if_version)
-        return None if parts is None else Parts(builtins.list(parts.data), parts.version, parts.size)
+        return None if parts is None else replace(parts, data=parts.data.copy())
 
     async def set(
         self,

@@ -119,7 +119,7 @@ class ChunkCache:
         A chunk that is a view on something larger is copied. One without a version, one of objects or strings, whose
         bytes cannot be counted, and one that is larger than the cache are returned as they are.
         """
-        if version is None or chunk.dtype.kind in "OT":
+        if version is None or chunk.dtype.kind in ("O", "T"):
             return chunk
         if chunk.base is not None:
             chunk = chunk.copy(order="K")

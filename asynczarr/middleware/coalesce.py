@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from ..store.base import Store
@@ -58,7 +59,7 @@ class Coalesce(Wrapper):
         batch.plain = False
         mine = batch.add(ranges)
         parts = await batch.call.join()
-        return None if parts is None else Parts(parts.data[mine], parts.version, parts.size)
+        return None if parts is None else replace(parts, data=parts.data[mine])
 
     def _batch(self, key: str, version: Version | None) -> _Batch:
         slot = (asyncio.get_running_loop(), key, version)
@@ -92,7 +93,7 @@ class Coalesce(Wrapper):
             for member in run.members:
                 number = closed[member]
                 data[number] = _within(batch.ranges[number], run.start).of(read)
-        return Parts(data, parts.version, parts.size)
+        return replace(parts, data=data)
 
 
 class _Batch:

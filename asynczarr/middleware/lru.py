@@ -37,9 +37,6 @@ class ByteLRU(Generic[K, V]):
         self._evicted = evicted
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def get(self, key: K) -> V | None:
         """The value, which is the last one to be dropped now."""
         entry = self._entries.get(key)

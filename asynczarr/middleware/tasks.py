@@ -58,16 +58,14 @@ class SharedCall(Generic[T]):
         """Wait for the answer."""
         self._callers += 1
         try:
-            await asyncio.wait([self._task])
+            return await asyncio.shield(self._task)
+        except AsyncZarrError as error:
+            raise copy(error).with_traceback(error.__traceback__) from error.__cause__
         finally:
             self._callers -= 1
             if not self._callers and not self._task.done():
                 self._over()  # who comes now must not join a call that is being cancelled
                 await end([self._task])
-        error = None if self._task.cancelled() else self._task.exception()
-        if isinstance(error, AsyncZarrError):
-            raise copy(error).with_traceback(error.__traceback__) from error.__cause__
-        return self._task.result()
 
 
 async def _called(call: Callable[[], Awaitable[T]]) -> T:

@@ -118,6 +118,14 @@ async def test_ranges_are_kept_and_completed_on_condition():
     assert _verbs(inner) == ["get_ranges", "get_ranges"]
 
 
+async def test_a_new_version_drops_the_parts_of_the_old_one():
+    inner, store = await _store()
+    await store.get("k", ByteRange(0, 10))
+    await inner.inner.set("k", VALUE[::-1])
+    await store.get("k", ByteRange(50, 60))
+    assert bytes(await store.get("k", ByteRange(0, 10))) == VALUE[::-1][:10]
+
+
 async def test_a_pinned_version():
     inner, store = await _store(ttl=None)
     await store.get("k")
@@ -231,6 +239,31 @@ async def test_a_read_that_a_write_overtakes_is_not_kept_and_not_joined():
     assert [request.verb for request in inner.calls] == ["get_ranges", "set", "get_ranges", "get_ranges"]
 
 
+async def test_amid_a_write_nothing_is_kept():
+    """Who has seen the new value, by whatever way, is not shown the old one afterwards."""
+    asked, done, answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def set(self, *args, **options):
+            await asked.wait()
+            version = self.set_sync(*args, **options)
+            done.set()
+            await answer.wait()
+            return version
+
+    inner = Slow()
+    inner.set_sync("k", b"old")
+    store = Cache(inner, ttl=None)
+    write = asyncio.create_task(store.set("k", b"new"))
+    await turns()
+    assert await store.get("k") == b"old"
+    asked.set()
+    await done.wait()
+    assert await store.get("k") == b"new"
+    answer.set()
+    await write
+
+
 @pytest.mark.parametrize("kind", ["before", "after"])
 async def test_a_failed_write_makes_the_cache_forget(kind):
     inner = FaultyStore(MemoryStore(), [Fault(kind, verbs=("set", "delete", "delete_many"), times=None)])
@@ -253,6 +286,8 @@ async def test_bytes_are_bounded_and_the_latest_stay():
         await store.get(f"k/{number}")
         await store.get("k/0")  # in use all the time
         assert store.used <= 5500
+        assert len(store._values._entries) <= 4
+    assert [request.key for request in inner.calls] == [f"k/{number}" for number in range(10)]
     inner.calls.clear()
     for number in (0, 9, 8, 7):
         await store.get(f"k/{number}")

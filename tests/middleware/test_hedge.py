@@ -6,10 +6,12 @@ import asyncio
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asynczarr.errors import ConnectionFailed, Unavailable
 from asynczarr.middleware.base import Wrapper
-from asynczarr.middleware.hedge import Hedge
+from asynczarr.middleware.hedge import Hedge, _Latencies
 from asynczarr.store import MemoryStore
 from asynczarr.testing import StoreContract, VirtualClock
 from asynczarr.types import ByteRange
@@ -107,6 +109,10 @@ async def test_nothing_is_hedged_before_enough_is_known():
 async def test_verbs_have_latencies_of_their_own_and_writes_are_never_hedged():
     clock = VirtualClock()
     inner, store = await _warm(clock)
+    tasks = [asyncio.create_task(call) for _ in range(100) for call in (store.set("k", b""), store.delete("k"))]
+    await clock.advance(2)
+    await asyncio.gather(*tasks)
+    inner.calls.clear()
     inner.plan = [(1000, None)] * 5
 
     async def listed():
@@ -276,6 +282,15 @@ async def test_cancelled_twice_while_the_loser_ends():
     assert task.cancelled()
     assert inner.inside == 0
     assert others() == set()
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.integers(1, 20))
+def test_the_quantile_is_that_of_the_latest(latencies, window):
+    kept = _Latencies(0.95, window, 1)
+    for number, seconds in enumerate(latencies, 1):
+        kept.add(seconds)
+        latest = sorted(latencies[max(0, number - window) : number])
+        assert kept.slow() == latest[min(int(0.95 * len(latest)), len(latest) - 1)]
 
 
 @pytest.mark.parametrize("wrong", [{"quantile": 1.0}, {"extra": 2.0}, {"least": 0}, {"window": 10}])

@@ -81,6 +81,9 @@ async def test_names_that_are_no_keys_are_not_listed():
     store = Prefix(inner, "a")
     assert [key async for key in store.list()] == ["ok"]
     assert [name async for name in store.list_dir()] == ["ok"]
+    for listing in (store.list, store.list_dir):
+        with pytest.raises(KeyInvalid):
+            [name async for name in listing("C:/")]
 
 
 @pytest.mark.parametrize(
