@@ -69,11 +69,14 @@ class Codec(Protocol):
         name: the name in v3 metadata and in error messages.
         kind: where in the chain it stands.
         heavy: it compresses: long runs outside the GIL that are worth a thread.
+        grain: decoded bytes of a chunk up to which Python takes longer than the codec, so that a second thread would
+            only fight for the GIL.
     """
 
     name: ClassVar[str]
     kind: ClassVar[CodecKind]
     heavy: ClassVar[bool] = False
+    grain: ClassVar[int] = 32 * 1024
 
     @classmethod
     def from_config(cls, configuration: Mapping[str, Any]) -> Self:

@@ -47,6 +47,7 @@ class CodecChain:
         writable: ``False`` if an unknown codec with ``must_understand: false`` was left out: what this chain
             writes would not be what the metadata promises.
         heavy: some codec compresses, so that a chunk is worth a thread.
+        grain: decoded bytes of a chunk up to which a second thread does not pay.
     """
 
     spec: ChunkSpec
@@ -55,6 +56,7 @@ class CodecChain:
     bytes_codec: ArrayBytesCodec
     writable: bool
     heavy: bool
+    grain: int
 
     def __init__(self, parts: Sequence[Codec | NamedConfig], spec: ChunkSpec) -> None:
         self._parts = tuple(parts)
@@ -63,6 +65,7 @@ class CodecChain:
         self.spec = self.array_spec = spec
         self.writable = len(codecs) == len(self._parts)
         self.heavy = any(codec.heavy for codec in codecs)
+        self.grain = min(getattr(codec, "grain", Codec.grain) for codec in codecs)
         array_codecs, self._bytes_codecs = [], []
         limit, exact = 0, cast("int | None", None)
         for codec in codecs:

@@ -44,6 +44,7 @@ class ZstdCodec(BytesBytesCodec):
     checksum: bool = False
     name: ClassVar[str] = "zstd"
     heavy: ClassVar[bool] = True
+    grain: ClassVar[int] = 0
 
     @classmethod
     def from_config(cls, configuration: Mapping[str, Any]) -> Self:

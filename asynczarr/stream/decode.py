@@ -2,7 +2,7 @@
 
 Large chunks go one by one through decoding and the sink, so that the memory of one, still in the CPU's caches, serves
 the next. Small ones are decoded together where the codec can: one call that leaves the GIL alone until all are done,
-where threads would otherwise pass it to and fro for every chunk.
+which threads would otherwise take from each other for every chunk.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..errors import AsyncZarrError
 from ..telemetry import hooks
 from ..types import BytesLike, Coords
 from .fetch import Encoded
+from .place import LARGE
 from .plan import Fetch, Piece
 from .stored import StoredArray
 from .trace import busy_with, chunk_failed, chunk_read
@@ -35,7 +36,7 @@ Sink: TypeAlias = Callable[[Piece, "NDArray | None"], R]
 
 Fetched: TypeAlias = tuple[Fetch, Encoded | AsyncZarrError]
 
-TOGETHER_BYTES = 2048 * 1024
+TOGETHER_BYTES = 2**21
 """Decoded bytes of small chunks that are decoded, and given to `finish`, together: what a CPU's cache holds."""
 
 
@@ -80,7 +81,9 @@ class Decoder(Generic[R]):
         self._collect = collect
         self._finish = finish
         self._shares = shares
-        self._together = max(1, TOGETHER_BYTES // array.chunk_bytes) if array.small_chunks else 1
+        chain = array.chain if array.shard is None else array.shard.chain
+        small = array.small_chunks if chain.batches else array.chunk_bytes <= LARGE
+        self._together = max(1, TOGETHER_BYTES // array.chunk_bytes) if small else 1
 
     def decode(self, fetched: Iterable[Fetched]) -> list[R | Failure]:
         """One result a piece, in order.

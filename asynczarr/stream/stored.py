@@ -23,6 +23,7 @@ from .shard_cache import ShardIndexCache
 __all__ = ["StoredArray"]
 
 SMALL_CHUNK = 256 * 1024
+"""Bytes of chunks that are better handled several at a time."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,15 @@ class StoredArray:
 
     @property
     def small_chunks(self) -> bool:
-        """Chunks are small enough that handling each costs about as much as decoding it."""
+        """Chunks are so small that handling each costs as much as decoding it, or nearly."""
         return self.chunk_bytes <= SMALL_CHUNK
 
     @cached_property
     def workers(self) -> int:
         """Thread hops worth having in flight: where Python dominates, threads would fight for the GIL."""
         chain = self.chain if self.shard is None else self.shard.chain
-        return 1 if self.small_chunks and not chain.batches else max(2, os.cpu_count() or 1)
+        work = self.chunk_bytes if self.shard is None else 2 * self.chunk_bytes  # opening files is half of the rest
+        return 1 if work <= chain.grain else max(2, os.cpu_count() or 1)
 
     def key(self, coords: Coords) -> str:
         """Key of a stored object."""
