@@ -12,12 +12,14 @@ from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
+    from .redis import RedisStore
     from .zip import ZipStore
 
 __all__ = [
     "Capabilities",
     "FilesystemStore",
     "MemoryStore",
+    "RedisStore",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip"}
+_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip", "RedisStore": ".redis"}
 
 
 def __getattr__(name: str) -> object:
