@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, MemoryStore, RedisStore, Store, ZipStore, open_store, register_scheme
+    from .store import FilesystemStore, LMDBStore, MemoryStore, RedisStore, Store, ZipStore, open_store, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -86,7 +86,17 @@ _LATER = {
         "array",
     ),
     **dict.fromkeys(
-        ("FilesystemStore", "MemoryStore", "RedisStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"
+        (
+            "FilesystemStore",
+            "LMDBStore",
+            "MemoryStore",
+            "RedisStore",
+            "Store",
+            "ZipStore",
+            "open_store",
+            "register_scheme",
+        ),
+        "store",
     ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
@@ -114,6 +124,7 @@ __all__ = [
     "Group",
     "IntegrityError",
     "KeyInvalid",
+    "LMDBStore",
     "MemoryStore",
     "MetadataError",
     "NodeOptions",

@@ -12,12 +12,14 @@ from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
+    from .lmdb import LMDBStore
     from .redis import RedisStore
     from .zip import ZipStore
 
 __all__ = [
     "Capabilities",
     "FilesystemStore",
+    "LMDBStore",
     "MemoryStore",
     "RedisStore",
     "Store",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip", "RedisStore": ".redis"}
+_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip", "RedisStore": ".redis", "LMDBStore": ".lmdb"}
 
 
 def __getattr__(name: str) -> object:

@@ -165,5 +165,6 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
+    "lmdb": _later(".lmdb", "open_lmdb"),
     **dict.fromkeys(("redis", "rediss", "unix"), _later(".redis", "open_redis")),
 }
