@@ -62,7 +62,17 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, LMDBStore, MemoryStore, RedisStore, Store, ZipStore, open_store, register_scheme
+    from .store import (
+        FilesystemStore,
+        LMDBStore,
+        MemoryStore,
+        MongoStore,
+        RedisStore,
+        Store,
+        ZipStore,
+        open_store,
+        register_scheme,
+    )
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -90,6 +100,7 @@ _LATER = {
             "FilesystemStore",
             "LMDBStore",
             "MemoryStore",
+            "MongoStore",
             "RedisStore",
             "Store",
             "ZipStore",
@@ -127,6 +138,7 @@ __all__ = [
     "LMDBStore",
     "MemoryStore",
     "MetadataError",
+    "MongoStore",
     "NodeOptions",
     "NotFound",
     "ObjectInfo",

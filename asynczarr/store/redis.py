@@ -66,7 +66,7 @@ class RedisStore(StoreBase):
 
         address = RedisAddress.parse(url)
         self._url = address.shown
-        self._prefix = f"{address.prefix}/" if address.prefix else ""
+        self._prefix = address.prefix
         self._client = RedisClient(
             address.scheme,
             {**address.options, **(connection or {})},

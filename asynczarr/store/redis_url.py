@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..errors import KeyInvalid
-from .keys import validate_key
-from .url import without_secrets
+from .server_url import ServerURL
 
 __all__ = ["RedisAddress"]
 
@@ -20,7 +19,7 @@ class RedisAddress:
     Attributes:
         scheme: ``redis``, ``rediss`` or ``unix``.
         options: arguments for a connection of redis-py; they may hold a password.
-        prefix: what all keys begin with, without a final ``/``.
+        prefix: what all keys begin with: empty, or with a final ``/``.
         shown: the URL without user and password.
     """
 
@@ -36,34 +35,26 @@ class RedisAddress:
         Raises:
             KeyInvalid: it is neither, or has parts that are not understood.
         """
-        shown = without_secrets(url)
-        try:
-            parts = urlsplit(url)
-            scheme, port = parts.scheme.lower(), parts.port
-            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        except ValueError:
-            raise KeyInvalid("this is not a URL", store=shown) from None
-        if scheme == "unix":
-            database, prefix = query.pop("db", "0"), query.pop("prefix", "")
+        parts = ServerURL.parse(url)
+        query = {part.partition("=")[0]: part.partition("=")[2] for part in parts.query.split("&") if part}
+        shown, socket = parts.shown, parts.scheme == "unix"
+        if socket:
+            database, prefix = query.pop("db", ""), query.pop("prefix", "")
+            shown += f"?{parts.query}" if parts.query and not query else ""
         else:
             database, _, prefix = parts.path[1:].partition("/")
-            prefix = unquote(prefix)
-        if scheme not in ("redis", "rediss", "unix") or query or parts.fragment:
+        if query:
             raise KeyInvalid("options are arguments of the store, not parts of the URL", store=shown)
-        if not database.isascii() or not (database or "0").isdigit():
-            advice = "?db=0&prefix=..." if scheme == "unix" else "/database/prefix, with a number for the database"
-            raise KeyInvalid(f"write {advice}", store=shown)
-        prefix = prefix.rstrip("/")
-        if prefix:
-            validate_key(prefix)
+        if not (database or "0").isdecimal():
+            form = "unix:///socket?db=0&prefix=a/b" if socket else f"{parts.scheme}://host:port/database/prefix"
+            raise KeyInvalid(f"the database is a number: {form}", store=shown)
         options: dict[str, Any] = {"db": int(database or 0)}
-        if parts.username:
-            options["username"] = unquote(parts.username)
-        if parts.password:
-            options["password"] = unquote(parts.password)
-        if scheme == "unix":
-            options["path"] = unquote(parts.path)
-            shown += f"?db={options['db']}" + (f"&prefix={quote(prefix)}" if prefix else "")
-        else:
-            options |= {"host": parts.hostname or "localhost", "port": port or 6379}
-        return cls(scheme, options, prefix, shown)
+        try:
+            server = urlsplit(f"//{parts.authority}")
+            host, port = server.hostname or "localhost", server.port or 6379
+        except ValueError:
+            raise KeyInvalid("this is not a host and port", store=shown) from None
+        options |= {"path": unquote(parts.path)} if socket else {"host": host, "port": port}
+        options |= {"username": unquote(server.username)} if server.username else {}
+        options |= {"password": unquote(server.password)} if server.password else {}
+        return cls(parts.scheme, options, parts.prefix(prefix), shown)

@@ -166,5 +166,6 @@ _registered: dict[str, StoreFactory] = {
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
     "lmdb": _later(".lmdb", "open_lmdb"),
+    **dict.fromkeys(("mongodb", "mongodb+srv"), _later(".mongodb", "open_mongodb")),
     **dict.fromkeys(("redis", "rediss", "unix"), _later(".redis", "open_redis")),
 }
