@@ -44,6 +44,9 @@ class MongoStore(StoreBase):
     then the document is made to point to it, then the old file is removed. A reader whose file is gone reads the
     document again.
 
+    Writes are acknowledged by a majority and its journals (``w=majority``, ``journal=true``), unless URL or client say
+    otherwise; reads go to the primary.
+
     A killed or disconnected writer may leave a file that nothing points to. It harms nobody, and :meth:`sweep` removes
     it.
 
@@ -176,13 +179,11 @@ class MongoStore(StoreBase):
                 "metadata": [[name, text] for name, text in (metadata or {}).items()],
             }
             if len(data) <= self._inline:
-                old = await _point(at, {**document, "data": data}, create, if_version)
+                await _point(at, {**document, "data": data}, create, if_version)
             else:
                 await upload(at, version, name, data)
                 document |= {"file": version, "chunk": self._chunk_size}
-                old = await finished(_point_to_file(at, document, create, if_version))
-            if old is not None:
-                await drop_quietly(at, [old])
+                await finished(_point_to_file(at, document, create, if_version))
             return str(version)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
@@ -282,8 +283,8 @@ def open_mongodb(url: str, /, *, mode: str | None = None, **options: Any) -> Mon
     return MongoStore(url, read_only=mode == "r", **options)
 
 
-async def _point(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> Any:
-    """Put a document in place of the old one, in one request; return the file of the old one, if it had any."""
+async def _point(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> None:
+    """Put a document in place of the old one, in one request, and remove the file of the old one, if it had any."""
     from pymongo.errors import DuplicateKeyError
 
     with failures():
@@ -292,17 +293,18 @@ async def _point(at: Collections, document: dict[str, Any], create: bool, if_ver
                 await at.keys.insert_one(document)
             except DuplicateKeyError as error:
                 raise AlreadyExists("the key exists") from error
-            return None
+            return
         which = _condition(document["_id"], if_version)
         old = await at.keys.find_one_and_replace(which, document, projection={"file": 1}, upsert=if_version is None)
     if old is None and if_version is not None:
         raise PreconditionFailed("the stored version is another one, or the key is missing")
-    return None if old is None else old.get("file")
+    if old is not None and "file" in old:
+        await drop_quietly(at, [old["file"]])
 
 
-async def _point_to_file(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> Any:
+async def _point_to_file(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> None:
     try:
-        return await _point(at, document, create, if_version)
+        await _point(at, document, create, if_version)
     except StoreError as error:
         # Refused, or never sent: nothing points to the file. If that is not certain, the file has to stay.
         if isinstance(error, _REFUSED) or not getattr(error, "sent", True):

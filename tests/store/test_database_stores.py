@@ -150,9 +150,9 @@ async def test_secrets_are_nowhere(url):
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("redis", "redis.py"), ("mongodb", "mongodb.py"), ("lmdb", "lmdb.py")],
+    [("redis", "redis_store.py"), ("mongodb", "mongodb_store.py"), ("lmdb", "lmdb_store.py")],
 )
-def test_examples_do_what_they_say(name, file, request, tmp_path):
+async def test_examples_do_what_they_say(name, file, request, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if name == "redis":
         environment["REDIS_URL"] = f"{request.getfixturevalue('redis_server').address}/0/{secrets.token_hex(4)}"
