@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -196,6 +197,30 @@ async def test_refusals_are_typed():
         async with RedisStore(f"{server.address}/0/a") as stranger:
             with pytest.raises(Unauthenticated):
                 await stranger.get("k")
+
+
+async def test_the_permissions_that_the_documentation_names(prefix):
+    page = (Path(__file__).parents[2] / "docs/backends/redis.md").read_text()
+    reading, writing = (words.split() for words in re.findall(r"`(\+[^`]*)`", page))
+    with RedisServer() as server:
+        async with redis.from_url(server.address) as admin:
+            for user, commands in (("reader", reading), ("writer", reading + writing)):
+                await admin.execute_command("ACL", "SETUSER", user, "on", ">x", f"~{prefix}/*", *commands)
+        url = f"redis://{{}}:x@127.0.0.1:{server.port}/1/{prefix}"
+        async with RedisStore(url.format("writer")) as writer, RedisStore(url.format("reader")) as reader:
+            version = await writer.set("k", b"0123", create=True)
+            version = await writer.set("k", b"4567", if_version=version)
+            assert bytes(await reader.get("k")) == b"4567"
+            assert bytes(await reader.get("k", ByteRange(-1))) == b"7"
+            assert [key async for key in reader.list()] == ["k"]
+            with pytest.raises(Forbidden):
+                await reader.delete("k")
+            await writer.delete("k", if_version=version)
+            await writer.set("k", b"x")
+            await writer.delete("k")
+            async with RedisStore(f"redis://writer:x@127.0.0.1:{server.port}/1/elsewhere") as elsewhere:
+                with pytest.raises(Forbidden):
+                    await elsewhere.get("k")
 
 
 async def test_what_others_have_stored(redis_server, direct, prefix):
