@@ -53,7 +53,7 @@ class MongoStore(StoreBase):
     Args:
         url: ``mongodb://[user:password@]hosts/database[.bucket][/prefix][?options of PyMongo]`` or ``mongodb+srv://``.
         client: an ``AsyncMongoClient``, or a client of motor, in place of the server in the URL; it is used as it is,
-            in its own event loop, and its owner closes it. It must not retry (``retryWrites=False``,
+            in its own event loop, and its owner closes it. It should not retry (``retryWrites=False``,
             ``retryReads=False``).
         read_only: refuse writes (``Unsupported``).
         inline: bytes; a value up to this size is kept in its document.
@@ -126,7 +126,8 @@ class MongoStore(StoreBase):
     ) -> Parts | None:
         """See ``Store.get_ranges``. The chunks that the ranges touch come by one request."""
         with self._place(key):
-            at, name = await self._clients.get(), self._name(key)
+            name = self._name(key)
+            at = await self._clients.get()
             gone: Any = None
             for _ in range(_READS):
                 with failures():
@@ -149,9 +150,10 @@ class MongoStore(StoreBase):
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
         with self._place(key):
+            name = self._name(key)
             at = await self._clients.get()
             with failures():
-                found = await at.keys.find_one({"_id": self._name(key)}, {"data": 0})
+                found = await at.keys.find_one({"_id": name}, {"data": 0})
         if found is None:
             return None
         return ObjectInfo(found["size"], str(found["version"]), found["modified"], dict(found["metadata"]))
@@ -170,13 +172,14 @@ class MongoStore(StoreBase):
 
         one_condition(create, if_version)
         with self._place(key, writing=True):
-            at, name, data, version = await self._clients.get(), self._name(key), frozen(value), ObjectId()
+            name, data, version = self._name(key), frozen(value), ObjectId()
+            at = await self._clients.get()
             document = {
                 "_id": name,
                 "version": version,
                 "size": len(data),
                 "modified": time.time(),
-                "metadata": [[name, text] for name, text in (metadata or {}).items()],
+                "metadata": [[*item] for item in (metadata or {}).items()],
             }
             if len(data) <= self._inline:
                 await _point(at, {**document, "data": data}, create, if_version)
@@ -189,9 +192,10 @@ class MongoStore(StoreBase):
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
         with self._place(key, writing=True):
+            which = _condition(self._name(key), if_version)
             at = await self._clients.get()
             with failures():
-                old = await at.keys.find_one_and_delete(_condition(self._name(key), if_version), projection={"file": 1})
+                old = await at.keys.find_one_and_delete(which, projection={"file": 1})
             if old is None and if_version is not None:
                 raise PreconditionFailed("the stored version is another one, or the key is missing")
             if old is not None and "file" in old:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class MongoClients:
             import gridfs.asynchronous  # noqa: F401 - PyMongo since 4.9, not the sdist "gridfs" or "bson" of others
         except ImportError as missing:
             raise Unsupported("this needs the package pymongo: pip install 'asynczarr[mongodb]'") from missing
+        if client is not None and _bucket_class(client) is None:
+            raise Unsupported(f"neither an AsyncMongoClient nor a client of motor: {type(client).__name__}")
         self._database = database
         self._bucket = bucket
         self._chunk_size = chunk_size
@@ -104,8 +107,7 @@ class MongoClients:
         database = client.get_database(self._database, read_preference=ReadPreference.PRIMARY, write_concern=durable)
         names = (f"{self._bucket}.{part}" for part in ("keys", "files", "chunks"))
         keys, files, chunks = (database.get_collection(name) for name in names)
-        make = _bucket_class(motor=not isinstance(client, AsyncMongoClient))
-        bucket = make(database, bucket_name=self._bucket, chunk_size_bytes=self._chunk_size)
+        bucket = _bucket_class(client)(database, bucket_name=self._bucket, chunk_size_bytes=self._chunk_size)
         return client, Collections(keys, files, chunks, bucket)
 
     async def _close(self, made: tuple[Any, Collections]) -> None:
@@ -113,14 +115,14 @@ class MongoClients:
             await made[0].close()
 
 
-def _bucket_class(*, motor: bool) -> Any:
-    if motor:
-        from motor.motor_asyncio import AsyncIOMotorGridFSBucket
-
-        return AsyncIOMotorGridFSBucket
+def _bucket_class(client: object) -> Any:
     from gridfs.asynchronous import AsyncGridFSBucket
+    from pymongo import AsyncMongoClient
 
-    return AsyncGridFSBucket
+    motor = sys.modules.get("motor.motor_asyncio")  # who has a client of motor has imported it
+    if motor is not None and isinstance(client, motor.AsyncIOMotorClient):
+        return motor.AsyncIOMotorGridFSBucket
+    return AsyncGridFSBucket if isinstance(client, AsyncMongoClient) else None
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import suppress
+import sys
+from pathlib import Path
 
-from asynczarr.errors import PreconditionFailed
 from asynczarr.store import LMDBStore
-from asynczarr.types import ByteRange
 
-KEYS = ("zarr.json", "a/c/0", "a/c/1")
-SIZE = 200_000
+sys.path.insert(0, str(Path(__file__).parent))
+from crash_writers import KEYS, SIZE, add, create
 
 
 def overwrite(ready, path: str, generation: int) -> None:
@@ -26,24 +25,14 @@ def count_up(ready, path: str, times: int) -> None:
     """Add 1 to the key ``counter`` by compare-and-swap."""
     store = LMDBStore(path, durability="none")
     ready.set()
-    for _ in range(times):
-        done = False
-        while not done:
-            parts = store.get_ranges_sync("counter", [ByteRange()])
-            assert parts is not None
-            with suppress(PreconditionFailed):
-                store.set_sync("counter", b"%d" % (int(bytes(parts.data[0])) + 1), if_version=parts.version)
-                done = True
+    add(store, times)
 
 
 def create_keys(ready, path: str, name: str, count: int) -> None:
     """Try to create every key, and note the winner in it."""
     store = LMDBStore(path, durability="none")
     ready.set()
-    for number in range(count):
-        with suppress(FileExistsError):
-            store.set_sync(f"c/{number}", name.encode(), create=True)
-            store.set_sync(f"won/{name}/{number}", b"")
+    create(store, name, count)
 
 
 def fill(ready, path: str, size: int) -> None:

@@ -20,7 +20,7 @@ from asynczarr.store import LMDBStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 import lmdb_writers
-from crash_writers import kill_at_random, start
+from crash_writers import KEYS, SIZE, kill_at_random, start
 
 lmdb = pytest.importorskip("lmdb")
 
@@ -64,12 +64,12 @@ async def test_killed_writers(path):
         for generation in range(20):
             writer = start(lmdb_writers.overwrite, str(path), generation)
             kill_at_random(writer, chance, 0.03)
-            values = [await store.get(key) for key in lmdb_writers.KEYS]
+            values = [await store.get(key) for key in KEYS]
             for value in values:
-                assert value is None or (len(value) == lmdb_writers.SIZE and value == value[:1] * len(value))
+                assert value is None or (len(value) == SIZE and value == value[:1] * len(value))
             seen |= {bytes(value[:1]) for value in values if value is not None}
-            assert {key async for key in store.list()} <= {*lmdb_writers.KEYS}
-            await asyncio.wait_for(store.set("zarr.json", b"A" * lmdb_writers.SIZE), 10)
+            assert {key async for key in store.list()} <= {*KEYS}
+            await asyncio.wait_for(store.set("zarr.json", b"A" * SIZE), 10)
     assert len(seen) > 1, "no writer got to write anything: the test has tested nothing"
 
 

@@ -23,6 +23,7 @@ from asynczarr.errors import (
     Throttled,
     Unauthenticated,
     Unavailable,
+    Unsupported,
 )
 from asynczarr.store import MongoStore, open_store
 from asynczarr.store import mongodb as module
@@ -344,5 +345,7 @@ def test_urls_that_are_refused_and_not_repeated(url):
 
 
 def test_options_are_checked():
+    with pymongo.MongoClient(connect=False) as blocking, pytest.raises(Unsupported, match="MongoClient"):
+        MongoStore("mongodb://host/db", client=blocking)
     with pytest.raises(ValueError, match="inline"):
         MongoStore("mongodb://host/db", inline=16 * 2**20)
