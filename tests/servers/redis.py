@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from .base import Server, apt_install
 
 __all__ = ["RedisServer"]
@@ -33,4 +34,10 @@ class RedisServer(Server):
         options |= {"save": "", "appendonly": "yes", "appendfsync": "always", "unixsocket": self.socket}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self.spawn([apt_install("redis-server", "redis-server"), *arguments])
-        self.wait(self.listens)
+        self.wait(self.answers)
+
+    def answers(self) -> bool:
+        """Whether it has loaded its data."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(100).startswith(b"+PONG")
