@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+
 from .base import Server, apt_install
 
 __all__ = ["RedisServer"]
