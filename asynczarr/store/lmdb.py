@@ -79,7 +79,7 @@ class LMDBStore(StoreBase):
         self._writer = Threads(1)
         writes = not read_only
         self._capabilities = Capabilities(
-            write=writes, create=writes, cas=writes, metadata=writes, versions=True, sync=True
+            write=writes, create=writes, cas=writes, metadata=writes, versions=True, sync=True, many=True
         )
         self._environment: Environment | None = None
         self._state = threading.Lock()  # guards _environment and _closed
@@ -101,6 +101,22 @@ class LMDBStore(StoreBase):
         """See ``Store.get``."""
         parts = self.get_ranges_sync(key, [byte_range or ByteRange()])
         return None if parts is None else parts.data[0]
+
+    def get_many_sync(self, keys: Sequence[str], byte_range: ByteRange | None = None) -> Sequence[BytesLike | None]:
+        """Like :meth:`get_sync` of each key, all in one transaction."""
+        part = byte_range or ByteRange()
+        valid = [validate_key(key) for key in keys]
+
+        def cut(record: memoryview) -> bytes:
+            info, offset = open_record(record, len(record))
+            start, stop = part.resolve(info.size)
+            return bytes(record[offset + start : offset + stop])
+
+        def read(table: Table) -> Sequence[BytesLike | None]:
+            return [None if (record := table.find(key)) is None else cut(record) for key in valid]
+
+        with self._use(keys[0] if keys else "") as environment:
+            return environment.read(read, [None] * len(keys))
 
     def get_ranges_sync(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from asynczarr.errors import AsyncZarrError, IntegrityError, PreconditionFailed, StoreClosed, Unsupported
+from asynczarr.errors import AsyncZarrError, IntegrityError, KeyInvalid, PreconditionFailed, StoreClosed, Unsupported
 from asynczarr.store import LMDBStore
+from asynczarr.types import ByteRange
 
 sys.path.insert(0, str(Path(__file__).parent))
 import lmdb_writers
@@ -201,6 +202,23 @@ async def test_a_folder_is_listed_without_its_subtrees(path):
         assert len([key async for key in store.list("t/")]) == 5000
 
 
+def test_many_at_once(path):
+    """As one by one, from one state of the table, and missing where they are."""
+    store = LMDBStore(path, durability="none")
+    assert store.get_many_sync(["a", "b"]) == [None, None]
+    for key in ("a", "c", "n" * 600):
+        store.set_sync(key, key.encode() * 3)
+    keys = ["a", "b", "n" * 600, "c", "a"]
+    for part in (None, ByteRange(1, 2), ByteRange(-2), ByteRange(5000)):
+        assert store.get_many_sync(keys, part) == [store.get_sync(key, part) for key in keys]
+    assert store.get_many_sync([]) == []
+    with pytest.raises(KeyInvalid):
+        store.get_many_sync(["a", "../b"])
+    asyncio.run(store.aclose())
+    with pytest.raises(StoreClosed):
+        store.get_many_sync(["a"])
+
+
 # What is there, and what is not.
 
 
@@ -248,6 +266,7 @@ def test_no_space_left(path):
 import resource, signal
 from asynczarr.errors import QuotaExceeded, Unavailable
 from asynczarr.store import LMDBStore
+from asynczarr.types import ByteRange
 store = LMDBStore({str(path)!r})
 store.set_sync("k", b"old")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
