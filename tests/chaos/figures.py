@@ -32,7 +32,7 @@ def note(title: str, backend: str, **measured: Any) -> None:
         row = {"level": LEVEL, "date": time.strftime("%Y-%m-%d", time.gmtime()), **measured}
         results.setdefault("machine", {}).update(_machine())
         results.setdefault("tables", {}).setdefault(title, {})[backend] = row
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _machine() -> dict[str, Any]:
