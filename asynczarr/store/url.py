@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -34,7 +35,6 @@ _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a
 _ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
 _ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
 _ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
-_ADVICE |= dict.fromkeys(("http", "https"), "an HTTP backend: pip install 'asynczarr[http]'")
 
 
 def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Store:
@@ -143,6 +143,16 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
     return ZipStore(path, mode=_ZIP_MODES[mode], **options)
 
 
+def _later(module: str, name: str) -> StoreFactory:
+    """A factory in a module of this package that is loaded when it is first called."""
+
+    def factory(url: str, /, **options: Any) -> Store:
+        store: Store = getattr(import_module(module, __package__), name)(url, **options)
+        return store
+
+    return factory
+
+
 def _of_path(make: Callable[..., Store]) -> StoreFactory:
     def factory(url: str, /, **options: Any) -> Store:
         return make(local_path(url), **options)
@@ -154,4 +164,6 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
+    "http": _later(".http", "open_http"),
+    "https": _later(".http", "open_http"),
 }

@@ -12,9 +12,11 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from .base import Server
+from .nginx import NginxServer
+from .plain import PlainServer
 from .redis import RedisServer
 
-__all__ = ["redis_server", "server_fixture"]
+__all__ = ["nginx_server", "plain_server", "redis_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -34,4 +36,6 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+nginx_server = server_fixture(NginxServer)
+plain_server = server_fixture(PlainServer)
 redis_server = server_fixture(RedisServer)
