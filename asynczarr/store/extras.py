@@ -1,22 +1,23 @@
-"""Optional libraries, loaded when they are first needed."""
+"""The libraries of network stores: optional, loaded at first use, and named when they are missing."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import Unsupported
 
-__all__ = ["needs"]
+__all__ = ["extra"]
 
 
-def needs(module: str, extra: str) -> Any:
-    """Import a library that comes with an extra of asynczarr.
+@contextmanager
+def extra(name: str, *, store: str) -> Iterator[None]:
+    """Around imports that need the extra `name` of this package.
 
     Raises:
-        Unsupported: it is not installed; says how to install it.
+        Unsupported: something cannot be imported; with the line that installs it.
     """
     try:
-        return import_module(module)
+        yield
     except ImportError as error:
-        raise Unsupported(f"{module} is not installed: pip install 'asynczarr[{extra}]'") from error
+        raise Unsupported(f"{error.name or error} is missing: pip install 'asynczarr[{name}]'", store=store) from error

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from ..errors import IntegrityError, PreconditionFailed, StoreError, Truncated, Unavailable, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities
-from .extras import needs
+from .extras import extra
 from .http_errors import MISSING, http_date, status_error
 from .keys import validate_key, validate_prefix
 from .pinned import Reading, read_ranges
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["HTTPStore", "open_http"]
+__all__ = ["HTTPStore"]
 
 T = TypeVar("T")
 
@@ -77,11 +77,11 @@ class HTTPStore(ReadOnlyStore):
         read_timeout: float = 60.0,
         max_redirects: int = 5,
     ) -> None:
-        needs("aiohttp", "http")
-        from . import http_client
-        from .http_address import parse_url, private_headers
-
         self._url = without_secrets(url).rstrip("/")
+        with extra("http", store=self._url):
+            from . import http_client
+            from .http_address import parse_url, private_headers
+
         self._base, self._query, user = parse_url(url)
         self._private = private_headers(headers or {}, auth or user)
         self._missing = frozenset(missing_statuses)
@@ -100,6 +100,11 @@ class HTTPStore(ReadOnlyStore):
         self._sessions: PerLoop[ClientSession] = PerLoop(
             lambda: http_client.open_session(connection), http_client.close_session
         )
+
+    @classmethod
+    def from_url(cls, url: str, *, read_only: bool = True, **options: Any) -> Self:
+        """The store of a URL; it can only be read, whatever `read_only` says."""
+        return cls(url, **options)
 
     @property
     def url(self) -> str:
@@ -128,7 +133,8 @@ class HTTPStore(ReadOnlyStore):
         async def read(part: ByteRange, pin: Version | None) -> Reading | None:
             return await self._read(key, part, pin)
 
-        return await self._do(key, lambda: read_ranges(read, ranges, if_version, at_once=self._ranged))
+        limit = self._connection.connections
+        return await self._do(key, lambda: read_ranges(read, ranges, if_version, limit=limit, at_once=self._ranged))
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
@@ -267,17 +273,6 @@ class HTTPStore(ReadOnlyStore):
             raise Unsupported(f"the server ignores ranges, and that takes reading more than {self._limit} bytes")
         whole = data if needed in (None, size) else None
         return Reading(part.of(data), len(data) if size is None else size, version, mark, whole)
-
-
-def open_http(url: str, /, *, mode: str | None = None, **options: Any) -> HTTPStore:
-    """The factory of ``http://`` and ``https://``.
-
-    Raises:
-        Unsupported: a mode that writes.
-    """
-    if mode not in (None, "r"):
-        raise Unsupported(f"HTTP stores can only be read, not opened with mode={mode!r}", store=without_secrets(url))
-    return HTTPStore(url, **options)
 
 
 def _range_header(part: ByteRange) -> str:

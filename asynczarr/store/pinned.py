@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 from ..errors import PreconditionFailed, Unavailable
 from ..types import ByteRange, BytesLike, Parts, Version
+from .together import together
 
-__all__ = ["ReadRange", "Reading", "read_ranges", "together"]
-
-T = TypeVar("T")
+__all__ = ["ReadRange", "Reading", "read_ranges"]
 
 _ATTEMPTS = 16
 """How often a value may change while its ranges are read before that is an error."""
@@ -42,7 +40,7 @@ ReadRange: TypeAlias = Callable[[ByteRange, Version | None], Awaitable[Reading |
 
 
 async def read_ranges(
-    read: ReadRange, ranges: Sequence[ByteRange], if_version: Version | None, *, at_once: bool = True
+    read: ReadRange, ranges: Sequence[ByteRange], if_version: Version | None, *, limit: int, at_once: bool = True
 ) -> Parts | None:
     """Do ``Store.get_ranges`` by `read`: the first request tells the version, all others are pinned to it.
 
@@ -52,6 +50,7 @@ async def read_ranges(
         read: one request.
         ranges: what was asked for.
         if_version: if given, all requests are pinned to it and made at the same time.
+        limit: requests at a time.
         at_once: ``False`` makes the first request alone also then, for stores that may answer it with everything.
 
     Raises:
@@ -59,21 +58,23 @@ async def read_ranges(
         Unavailable: the value changed again and again.
     """
     if if_version is not None and at_once and len(ranges) > 1:
-        found = await together([_read(read, part, if_version) for part in ranges])
+        found = await together(lambda part: read(part, if_version), ranges, limit)
         readings = [reading for reading in found if reading is not None]
         if len(readings) < len(ranges):
             return None
         return Parts([reading.data for reading in readings], if_version, readings[0].size)
     for _ in range(_ATTEMPTS):
         try:
-            return await _read_one_version(read, ranges, if_version)
+            return await _read_one_version(read, ranges, if_version, limit)
         except PreconditionFailed:
             if if_version is not None:
                 raise
     raise Unavailable(f"the value changed {_ATTEMPTS} times while it was read")
 
 
-async def _read_one_version(read: ReadRange, ranges: Sequence[ByteRange], pin: Version | None) -> Parts | None:
+async def _read_one_version(
+    read: ReadRange, ranges: Sequence[ByteRange], pin: Version | None, limit: int
+) -> Parts | None:
     first = await read(ranges[0] if ranges else ByteRange(0, 0), pin)
     if first is None:
         return None
@@ -84,29 +85,9 @@ async def _read_one_version(read: ReadRange, ranges: Sequence[ByteRange], pin: V
     data: list[BytesLike] = [first.data, *[b""] * (len(ranges) - 1)]
     inside = [(number, ByteRange(*part.resolve(first.size))) for number, part in enumerate(ranges)]
     wanted = [(number, part) for number, part in inside[1:] if part.length]
-    others = await together([_read(read, part, first.version) for _, part in wanted])
+    others = await together(lambda item: read(item[1], first.version), wanted, limit)
     for (number, _), other in zip(wanted, others, strict=True):
         if other is None or (other.size, other.version, other.mark) != (first.size, first.version, first.mark):
             raise PreconditionFailed("the value changed while it was read")
         data[number] = other.data
     return Parts(data, first.version, first.size)
-
-
-async def _read(read: ReadRange, part: ByteRange, pin: Version | None) -> Reading | None:
-    return await read(part, pin)
-
-
-async def together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await coroutines at the same time; the first error cancels the others and is raised as it is."""
-    if len(jobs) <= 1:
-        return [await job for job in jobs]
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        return [task.result() for task in tasks]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

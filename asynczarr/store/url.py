@@ -144,10 +144,11 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
 
 
 def _later(module: str, name: str) -> StoreFactory:
-    """A factory in a module of this package that is loaded when it is first called."""
+    """A network store: its module, and the libraries that it needs, are loaded when its scheme is first used."""
 
-    def factory(url: str, /, **options: Any) -> Store:
-        store: Store = getattr(import_module(module, __package__), name)(url, **options)
+    def factory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
+        kind = getattr(import_module(f".{module}", __package__), name)
+        store: Store = kind.from_url(url, read_only=mode == "r", **options)
         return store
 
     return factory
@@ -164,6 +165,5 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
-    "http": _later(".http", "open_http"),
-    "https": _later(".http", "open_http"),
+    **dict.fromkeys(("http", "https"), _later("http", "HTTPStore")),
 }
