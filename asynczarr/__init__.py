@@ -62,7 +62,16 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, HTTPStore, MemoryStore, Store, ZipStore, open_store, register_scheme
+    from .store import (
+        FilesystemStore,
+        HTTPStore,
+        MemoryStore,
+        ObstoreStore,
+        Store,
+        ZipStore,
+        open_store,
+        register_scheme,
+    )
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -86,7 +95,17 @@ _LATER = {
         "array",
     ),
     **dict.fromkeys(
-        ("FilesystemStore", "HTTPStore", "MemoryStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"
+        (
+            "FilesystemStore",
+            "HTTPStore",
+            "MemoryStore",
+            "ObstoreStore",
+            "Store",
+            "ZipStore",
+            "open_store",
+            "register_scheme",
+        ),
+        "store",
     ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
@@ -120,6 +139,7 @@ __all__ = [
     "NodeOptions",
     "NotFound",
     "ObjectInfo",
+    "ObstoreStore",
     "OutcomeUnknown",
     "Parts",
     "PipelineError",

@@ -13,6 +13,7 @@ from .url import open_store, register_scheme
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
     from .http import HTTPStore
+    from .obstore import ObstoreStore
     from .zip import ZipStore
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FilesystemStore",
     "HTTPStore",
     "MemoryStore",
+    "ObstoreStore",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -34,6 +36,7 @@ __all__ = [
 _LATER = {
     "FilesystemStore": ".filesystem",
     "HTTPStore": ".http",
+    "ObstoreStore": ".obstore",
     "ZipStore": ".zip",
 }
 

@@ -37,7 +37,7 @@ _ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip ins
 _ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 
 
-def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Store:
+def open_store(where: Where, *, mode: str | None = None, engine: str | None = None, **options: Any) -> Store:
     """Make a store of a URL or path; a store is returned as it is. Nothing is read or written yet.
 
     ``memory://`` (fresh) and ``memory://name`` (shared in this process), ``file:///folder``, ``zip:///file.zip``,
@@ -49,12 +49,13 @@ def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Stor
         mode: ``"r"`` makes the store read-only; ``"r+"``, ``"a"``, ``"w"``, ``"w-"`` and ``"x"`` let it be written
             and never empty a folder. For zip archives it is the mode of the archive, ``"r"`` by default, ``"w"``
             replaces it and ``"x"`` or ``"w-"`` wants it absent.
+        engine: ``"obstore"`` opens the URL by obstore instead of the store of its scheme.
         **options: arguments of the store.
 
     Raises:
         Unsupported: unknown scheme; options or a mode for a store that is open already.
         KeyInvalid: a URL with parts that are not understood or that could lead elsewhere.
-        ValueError: unknown mode.
+        ValueError: unknown mode or engine.
     """
     if mode is not None and mode not in _MODES:
         raise ValueError(f"unknown mode {mode!r}: one of {', '.join(_MODES)}")
@@ -65,6 +66,10 @@ def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Stor
     if mode is not None:
         options["mode"] = mode
     text = os.fspath(where)
+    if engine is not None:
+        if engine not in _ENGINES:
+            raise ValueError(f"unknown engine {engine!r}: one of {', '.join(_ENGINES)}")
+        return _ENGINES[engine](text, **options)
     match = _URL(text) if isinstance(where, str) else None
     if match is None:
         if isinstance(where, str) and (text.startswith("file:") or "::" in text):
@@ -167,3 +172,4 @@ _registered: dict[str, StoreFactory] = {
     "zip": _of_path(_open_zip),
     **dict.fromkeys(("http", "https"), _later("http", "HTTPStore")),
 }
+_ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}
