@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .filesystem import FilesystemStore
     from .http import HTTPStore
     from .obstore import ObstoreStore
+    from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Store",
     "StoreBase",
     "SyncStore",
+    "ZarrPythonStore",
     "ZipStore",
     "open_store",
     "register_scheme",
@@ -37,6 +39,7 @@ _LATER = {
     "FilesystemStore": ".filesystem",
     "HTTPStore": ".http",
     "ObstoreStore": ".obstore",
+    "ZarrPythonStore": ".zarr_python",
     "ZipStore": ".zip",
 }
 
