@@ -13,6 +13,7 @@ from .url import open_store, register_scheme
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
     from .http import HTTPStore
+    from .kerchunk import ReferenceStore
     from .obstore import ObstoreStore
     from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
@@ -23,6 +24,7 @@ __all__ = [
     "HTTPStore",
     "MemoryStore",
     "ObstoreStore",
+    "ReferenceStore",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -39,6 +41,7 @@ _LATER = {
     "FilesystemStore": ".filesystem",
     "HTTPStore": ".http",
     "ObstoreStore": ".obstore",
+    "ReferenceStore": ".kerchunk",
     "ZarrPythonStore": ".zarr_python",
     "ZipStore": ".zip",
 }

@@ -171,5 +171,9 @@ _registered: dict[str, StoreFactory] = {
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
     **dict.fromkeys(("http", "https"), _later("http", "HTTPStore")),
+    **{
+        f"kerchunk+{scheme}": _later("kerchunk", "ReferenceStore")
+        for scheme in ("file", "http", "https", "s3", "gs", "az")
+    },
 }
 _ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}
