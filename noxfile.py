@@ -104,7 +104,8 @@ def examples(session: nox.Session) -> None:
     """Every script in examples/ runs to its end."""
     session.install(".[demo,http,obstore]", "icechunk; python_version >= '3.12'")
     for script in sorted(Path("examples").glob("*.py")):
-        session.run("python", "-W", "error", str(script))
+        if script.stem != "icechunk_session" or sys.version_info >= (3, 12):
+            session.run("python", "-W", "error", str(script))
 
 
 @nox.session

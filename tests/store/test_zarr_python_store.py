@@ -71,10 +71,10 @@ class TestFsspecMemory(StoreContract):
         from fsspec.implementations.memory import MemoryFileSystem
 
         class Fresh(MemoryFileSystem):
-            cachable = False
+            """Its files belong to the class."""
 
         Fresh.store, Fresh.pseudo_dirs = {}, [""]
-        inner = FsspecStore(AsyncFileSystemWrapper(Fresh(), asynchronous=True), path="/root")
+        inner = FsspecStore(AsyncFileSystemWrapper(Fresh(skip_instance_cache=True), asynchronous=True), path="/root")
         async with ZarrPythonStore(inner) as store:
             yield store
 
