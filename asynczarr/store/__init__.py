@@ -12,12 +12,14 @@ from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
+    from .s3 import S3Store
     from .zip import ZipStore
 
 __all__ = [
     "Capabilities",
     "FilesystemStore",
     "MemoryStore",
+    "S3Store",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip"}
+_LATER = {"FilesystemStore": ".filesystem", "S3Store": ".s3", "ZipStore": ".zip"}
 
 
 def __getattr__(name: str) -> object:

@@ -31,8 +31,7 @@ class StoreFactory(Protocol):
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
-_ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
-_ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
+_ADVICE: dict[str, str] = dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
 _ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 _ADVICE |= dict.fromkeys(("http", "https"), "an HTTP backend: pip install 'asynczarr[http]'")
 
@@ -143,6 +142,12 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
     return ZipStore(path, mode=_ZIP_MODES[mode], **options)
 
 
+def _open_s3(url: str, /, **options: Any) -> Store:
+    from .s3 import open_s3
+
+    return open_s3(url, **options)
+
+
 def _of_path(make: Callable[..., Store]) -> StoreFactory:
     def factory(url: str, /, **options: Any) -> Store:
         return make(local_path(url), **options)
@@ -154,4 +159,6 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
+    "s3": _open_s3,
+    "s3a": _open_s3,
 }

@@ -12,9 +12,11 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from .base import Server
+from .ceph import CephServer
+from .moto import MotoServer
 from .redis import RedisServer
 
-__all__ = ["redis_server", "server_fixture"]
+__all__ = ["ceph_server", "moto_server", "redis_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -34,4 +36,6 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+ceph_server = server_fixture(CephServer)
+moto_server = server_fixture(MotoServer)
 redis_server = server_fixture(RedisServer)
