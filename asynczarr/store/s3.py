@@ -142,7 +142,7 @@ class S3Store(StoreBase):
             if byte_range is not None:
                 return await read_part(client, self._path + quoted(key), byte_range)
             headers = _CHECKED if self._checksum else None
-            answer = await client.request("GET", self._path + quoted(key), expect=200, headers=headers)
+            answer = await client.request("GET", self._path + quoted(key), headers=headers)
             if answer is not None and (told := answer.headers.get(CRC32C)):
                 await small_or_threaded(answer.body, partial(verify_crc32c, told))
             return None if answer is None else answer.body
@@ -188,9 +188,7 @@ class S3Store(StoreBase):
             if self._checksum:
                 headers[CRC32C] = await small_or_threaded(data, crc32c)
             try:
-                answer = await client.request(
-                    "PUT", path, expect=200, headers=headers, body=data, verified=self._checksum
-                )
+                answer = await client.request("PUT", path, headers=headers, body=data, verified=self._checksum)
             except PreconditionFailed as error:
                 if create:
                     raise AlreadyExists("the key exists") from error
@@ -210,7 +208,7 @@ class S3Store(StoreBase):
                 raise Unsupported("conditional_delete=True was not given: not every service enforces it")
             headers = None if if_version is None else {"If-Match": if_version}
             client = await self._clients.get()
-            answer = await client.request("DELETE", self._path + quoted(key), expect=204, headers=headers)
+            answer = await client.request("DELETE", self._path + quoted(key), headers=headers)
             if answer is None:
                 expect(None, if_version)
 
@@ -222,7 +220,7 @@ class S3Store(StoreBase):
                 body = deletion(self._root + key for key in unique[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
-                answer = await client.request("POST", "/?delete=", expect=200, headers=headers, body=body)
+                answer = await client.request("POST", "/?delete=", headers=headers, body=body)
                 for key, code, message in errors_of_deletion(there(answer).body):
                     if code != "NoSuchKey":
                         raise refusal_of_code(code, message).at(key=key.removeprefix(self._root))
@@ -247,7 +245,7 @@ class S3Store(StoreBase):
         while True:
             with self._at(prefix):
                 client = await self._clients.get()
-                page = page_of(there(await client.request("GET", query + token, expect=200)).body)
+                page = page_of(there(await client.request("GET", query + token)).body)
             for name in page.names:
                 yield name.removeprefix(self._root)
             if not page.following:

@@ -95,20 +95,20 @@ class S3Client:
         method: str,
         path: str,
         *,
-        expect: int,
         headers: Mapping[str, str] | None = None,
         body: BytesLike = b"",
         verified: bool = False,
+        part: bool = False,
     ) -> Answer | None:
         """Send one request, once, and read the answer; ``None`` if the key is missing.
 
         Args:
             method: of HTTP.
             path: encoded key and query, with the ``/`` before them.
-            expect: the status of success.
             headers: of this request, all signed.
             body: flat bytes.
             verified: a header is a checksum of the body, so that TLS and a signature of the headers are enough.
+            part: it is for a range, and only 206 will do.
 
         Raises:
             StoreError: any other answer, no whole answer, or no credentials (see ``s3_errors``).
@@ -134,12 +134,13 @@ class S3Client:
                 method, URL(url, encoded=True), headers=signed, data=data, allow_redirects=False
             ) as response:
                 status, found = response.status, response.headers
-                content = await (response.read() if status == expect else response.content.read(_ERROR_BYTES))
+                good = status == 206 if part else 200 <= status < 300
+                content = await (response.read() if good else response.content.read(_ERROR_BYTES))
         except (aiohttp.ClientError, OSError) as error:
             failure = broken(error, reading=method == "GET")
             # An error of the parser holds the headers of the request, the signature among them.
             raise failure from (None if isinstance(error, aiohttp.ClientResponseError) else error)
-        if status != expect:
+        if not good:
             if status == 404 and says_missing(content):
                 return None
             raise refusal(status, found, content)

@@ -68,7 +68,9 @@ def says_missing(body: bytes) -> bool:
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> StoreError:
     """The error that an answer stands for."""
     if status < 300:
-        return Unsupported(f"the server ignores Range, or is not S3: it answered {status}")
+        if status == 200 and headers.get("Content-Length") == "0":
+            return OutOfRange("the value is empty")  # as moto says it; S3 and Ceph say 416
+        return Unsupported(f"the server ignores Range: it answered {status}")
     code, message = error_of(body)
     if 300 <= status < 400:
         region = headers.get("x-amz-bucket-region")

@@ -83,7 +83,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def crc32c(data: BytesLike) -> str:
     """The checksum as S3 writes it."""
-    return b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
+    return b64encode(google_crc32c.value(data if isinstance(data, bytes) else bytes(data)).to_bytes(4, "big")).decode()
 
 
 def verify_crc32c(told: str, data: BytesLike) -> None:

@@ -38,16 +38,16 @@ async def upload_in_parts(
 
     async def send(start: int) -> str:
         part = f"{path}?partNumber={start // size + 1}&uploadId={upload}"
-        answer = await client.request("PUT", part, expect=200, body=value[start : start + size])
+        answer = await client.request("PUT", part, body=value[start : start + size])
         return there(answer).headers.get("ETag", "")
 
     upload = await _begin(client, path, headers)
     try:
         etags = await together(send, range(0, len(value), size), _AT_A_TIME)
-        answer = await client.request("POST", f"{path}?uploadId={upload}", expect=200, body=completion(etags))
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags))
         return _completed(there(answer).body)
     except BaseException:
-        await _finished(client.request("DELETE", f"{path}?uploadId={upload}", expect=204))
+        await _finished(client.request("DELETE", f"{path}?uploadId={upload}"))
         raise
 
 
@@ -56,9 +56,9 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
 
     async def take_back() -> None:
         upload = _identifier(await creating)
-        await client.request("DELETE", f"{path}?uploadId={upload}", expect=204)
+        await client.request("DELETE", f"{path}?uploadId={upload}")
 
-    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", expect=200, headers=headers))
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers))
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:

@@ -14,7 +14,8 @@ from .together import together
 
 __all__ = ["info", "read_part", "read_parts"]
 
-_SNAPSHOTS = 10
+_SNAPSHOTS = 5
+_AT_ONCE = 16 << 20
 
 
 class _Part(NamedTuple):
@@ -25,7 +26,7 @@ class _Part(NamedTuple):
 
 async def info(client: S3Client, path: str, version: Version | None = None) -> ObjectInfo | None:
     """What HEAD tells of a value, which must be `version` if that is given."""
-    answer = await client.request("HEAD", path, expect=200, headers=_pinned(version))
+    answer = await client.request("HEAD", path, headers=_pinned(version))
     return None if answer is None else info_of(answer.headers)
 
 
@@ -43,27 +44,31 @@ async def read_parts(
 ) -> Parts | None:
     """All ranges from `version`, or from any one if none is given; `limit` requests at a time.
 
+    A value that is replaced all the time, and is not large, is read whole at last.
+
     Raises:
-        PreconditionFailed: `version` is not the stored one, or the value is replaced faster than it can be read.
+        PreconditionFailed: `version` is not the stored one, or a large value is replaced all the time.
     """
     for _ in range(_SNAPSHOTS):
         try:
             return await _snapshot(client, path, ranges, version, limit)
-        except PreconditionFailed as error:
+        except PreconditionFailed:
             if version is not None:
                 raise
-            replaced = error  # between two of our requests: any version will do, so take the new one
-    raise replaced
+            # Replaced between two of our requests: any version will do, so take the new one.
+    whole = await _first(client, path, ByteRange(0, _AT_ONCE), None)
+    if whole is None:
+        return None
+    if whole.size > _AT_ONCE:
+        raise PreconditionFailed("the value is replaced faster than its ranges can be read")
+    return Parts([part.of(whole.data) for part in ranges], whole.version, whole.size)
 
 
 async def _snapshot(
     client: S3Client, path: str, ranges: Sequence[ByteRange], version: Version | None, limit: int
 ) -> Parts | None:
     """The first range tells the version that the others ask for."""
-    try:
-        first = await _part(client, path, ranges[0] if ranges else ByteRange(0, 0), version)
-    except OutOfRange:
-        first = await _part(client, path, ByteRange(0, 0), version)
+    first = await _first(client, path, ranges[0] if ranges else ByteRange(0, 0), version)
     if first is None:
         return None
     pin = first.version
@@ -83,12 +88,20 @@ async def _snapshot(
     return Parts([first.data, *data] if ranges else [], pin, first.size)
 
 
+async def _first(client: S3Client, path: str, part: ByteRange, version: Version | None) -> _Part | None:
+    """A range that may lie past the end, where S3 tells neither size nor version."""
+    try:
+        return await _part(client, path, part, version)
+    except OutOfRange:
+        return await _part(client, path, ByteRange(0, 0), version)
+
+
 async def _part(client: S3Client, path: str, part: ByteRange, version: Version | None) -> _Part | None:
     if part.length == 0:
         found = await info(client, path, version)
         return None if found is None else _Part(b"", found.version, found.size)
     headers = {"Range": range_header(part), **_pinned(version)}
-    answer = await client.request("GET", path, expect=206, headers=headers)
+    answer = await client.request("GET", path, part=True, headers=headers)
     if answer is None:
         return None
     return _Part(answer.body, etag_of(answer.headers), verify_part(part, answer.headers, answer.body))

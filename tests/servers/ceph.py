@@ -101,7 +101,10 @@ class CephServer(S3Server):
             self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(self._disk_id))
         self.start_disk()
         if new:
-            keys = (f"--access-key={self.options['access_key_id']}", f"--secret-key={self.options['secret_access_key']}")
+            keys = (
+                f"--access-key={self.options['access_key_id']}",
+                f"--secret-key={self.options['secret_access_key']}",
+            )
             self._run("radosgw-admin", "user", "create", "--uid=test", "--display-name=test", *keys)
         self.start_gateway()
         if new:
