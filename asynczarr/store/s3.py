@@ -6,19 +6,20 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from hashlib import md5
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from ..errors import AlreadyExists, KeyInvalid, PreconditionFailed, StoreClosed, StoreError, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, StoreBase
 from .conditions import expect, one_condition
+from .extras import extra
 from .fileio import flat_view
 from .keys import is_valid_key, validate_key, validate_prefix
 from .sessions import PerLoop
 from .url import without_secrets
 
-try:
+with extra("s3", store="s3://"):
     from .s3_client import S3Client, quoted, small_or_threaded, there
     from .s3_errors import refusal_of_code
     from .s3_headers import CRC32C, crc32c, etag_of, metadata_headers, verify_crc32c
@@ -26,10 +27,8 @@ try:
     from .s3_ranges import info, read_part, read_parts
     from .s3_resolve import AddressingStyle, S3Options
     from .s3_xml import deletion, errors_of_deletion, page_of
-except ImportError as error:
-    raise Unsupported(f"s3:// needs {error.name}: pip install 'asynczarr[s3]'") from error
 
-__all__ = ["S3Store", "open_s3"]
+__all__ = ["S3Store"]
 
 _BATCH = 1000
 _CHECKED = {"x-amz-checksum-mode": "ENABLED"}
@@ -124,6 +123,18 @@ class S3Store(StoreBase):
         self._limit = max_connections
         self._closed = False
         self._clients: PerLoop[S3Client] = PerLoop(lambda: S3Client.connect(options), S3Client.aclose)
+
+    @classmethod
+    def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
+        """The store of ``s3://bucket/prefix``; the prefix is percent-decoded once, the options are those of the class.
+
+        Raises:
+            KeyInvalid: no bucket, a query or a fragment, or a prefix that is no key.
+        """
+        bucket, _, prefix = url.partition("://")[2].partition("/")
+        if not bucket or "@" in bucket or "?" in url or "#" in url:
+            raise KeyInvalid("write s3://bucket/prefix, with ? as %3F and # as %23", store=without_secrets(url))
+        return cls(bucket, unquote(prefix.rstrip("/")), read_only=read_only, **options)
 
     @property
     def url(self) -> str:
@@ -279,15 +290,3 @@ class _Place:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, StoreError):
             error.at(store=self._store, key=self._key)
-
-
-def open_s3(url: str, /, *, mode: str | None = None, **options: Any) -> S3Store:
-    """The store of ``s3://bucket/prefix``; the prefix is percent-decoded once.
-
-    Raises:
-        KeyInvalid: no bucket, a query or a fragment, or a prefix that is no key.
-    """
-    bucket, _, prefix = url.partition("://")[2].partition("/")
-    if not bucket or "@" in bucket or "?" in url or "#" in url:
-        raise KeyInvalid("write s3://bucket/prefix, with ? as %3F and # as %23", store=without_secrets(url))
-    return S3Store(bucket, unquote(prefix.rstrip("/")), read_only=mode == "r", **options)

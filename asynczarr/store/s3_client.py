@@ -7,7 +7,7 @@ request and parses one of the answer each time. And below it aiohttp sends a req
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -80,15 +80,25 @@ class S3Client:
         # aiohttp sends GET, PUT and DELETE once more when a connection breaks. A conditional PUT whose answer was lost
         # would then fail on its own condition. There is no public switch; a test counts the requests on the wire.
         self._session._retry_connection = False
+        self._open = self._lifetime()
 
     @classmethod
     async def connect(cls, options: S3Options) -> S3Client:
         """Find the bucket and the credentials, in a thread; nothing is sent to S3."""
-        return cls(await _THREADS.run(resolve, options), options)
+        client = cls(await _THREADS.run(resolve, options), options)
+        await anext(client._open)
+        return client
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._open.aclose()
+
+    async def _lifetime(self) -> AsyncGenerator[None]:
+        # ``asyncio.run`` ends the generators that are still open: the session ends with its loop, if not before.
+        try:
+            yield
+        finally:
+            await self._session.close()
 
     async def request(
         self,

@@ -16,7 +16,8 @@ T = TypeVar("T")
 async def together(work: Callable[[A], Awaitable[T]], items: Iterable[A], limit: int) -> list[T]:
     """``[await work(item) for item in items]`` with at most `limit` at a time.
 
-    The first failure cancels the others, is raised alone, and nothing begins after it.
+    The first failure cancels the others, is raised alone, and nothing begins after it. Not by ``asyncio.TaskGroup``:
+    before Python 3.13 one that failed leaves its caller marked as being cancelled.
     """
     todo = deque(enumerate(items))
     results: dict[int, T] = {}
@@ -30,10 +31,15 @@ async def together(work: Callable[[A], Awaitable[T]], items: Iterable[A], limit:
                 todo.clear()
                 raise
 
+    if len(todo) < 2:
+        return [await work(item) for _, item in todo]
+    tasks = [asyncio.ensure_future(worker()) for _ in range(min(limit, len(todo)))]
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(limit, len(todo))):
-                group.create_task(worker())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors.exceptions[0].__cause__
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return [results[number] for number in sorted(results)]

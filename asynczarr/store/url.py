@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -142,10 +143,15 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
     return ZipStore(path, mode=_ZIP_MODES[mode], **options)
 
 
-def _open_s3(url: str, /, **options: Any) -> Store:
-    from .s3 import open_s3
+def _later(module: str, name: str) -> StoreFactory:
+    """A network store: its module, and the libraries that it needs, are loaded when its scheme is first used."""
 
-    return open_s3(url, **options)
+    def factory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
+        kind = getattr(import_module(f".{module}", __package__), name)
+        store: Store = kind.from_url(url, read_only=mode == "r", **options)
+        return store
+
+    return factory
 
 
 def _of_path(make: Callable[..., Store]) -> StoreFactory:
@@ -159,6 +165,5 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
-    "s3": _open_s3,
-    "s3a": _open_s3,
+    **dict.fromkeys(("s3", "s3a"), _later("s3", "S3Store")),
 }
