@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 __all__ = ["CLOSE", "HANG", "RESET", "Received", "Scripted", "answer", "scripted"]
 
@@ -83,11 +84,12 @@ def answer(status: int, body: bytes = b"", *, length: int | None = None, **heade
 
 
 @asynccontextmanager
-async def scripted() -> AsyncIterator[Scripted]:
+async def scripted(ssl: SSLContext | None = None) -> AsyncIterator[Scripted]:
     """Run one on a free port of this machine."""
     this = Scripted()
-    server = await asyncio.start_server(this.serve, "127.0.0.1", 0)
-    this.address = "http://{}:{}".format(*server.sockets[0].getsockname())
+    server = await asyncio.start_server(this.serve, "127.0.0.1", 0, ssl=ssl)
+    port = server.sockets[0].getsockname()[1]
+    this.address = f"https://localhost:{port}" if ssl else f"http://127.0.0.1:{port}"
     try:
         yield this
     finally:
