@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .http import HTTPStore
     from .kerchunk import ReferenceStore
     from .obstore import ObstoreStore
+    from .s3 import S3Store
     from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
 
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryStore",
     "ObstoreStore",
     "ReferenceStore",
+    "S3Store",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -42,6 +44,7 @@ _LATER = {
     "HTTPStore": ".http",
     "ObstoreStore": ".obstore",
     "ReferenceStore": ".kerchunk",
+    "S3Store": ".s3",
     "ZarrPythonStore": ".zarr_python",
     "ZipStore": ".zip",
 }

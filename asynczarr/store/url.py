@@ -32,8 +32,7 @@ class StoreFactory(Protocol):
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
-_ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
-_ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
+_ADVICE: dict[str, str] = dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
 _ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 
 
@@ -175,5 +174,6 @@ _registered: dict[str, StoreFactory] = {
         f"kerchunk+{scheme}": _later("kerchunk", "ReferenceStore")
         for scheme in ("file", "http", "https", "s3", "gs", "az")
     },
+    **dict.fromkeys(("s3", "s3a"), _later("s3", "S3Store")),
 }
 _ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}

@@ -12,11 +12,13 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from .base import Server
+from .ceph import CephServer
+from .moto import MotoServer
 from .nginx import NginxServer
 from .plain import PlainServer
 from .redis import RedisServer
 
-__all__ = ["nginx_server", "plain_server", "redis_server", "server_fixture"]
+__all__ = ["ceph_server", "moto_server", "nginx_server", "plain_server", "redis_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -36,6 +38,8 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+ceph_server = server_fixture(CephServer)
+moto_server = server_fixture(MotoServer)
 nginx_server = server_fixture(NginxServer)
 plain_server = server_fixture(PlainServer)
 redis_server = server_fixture(RedisServer)
