@@ -12,11 +12,13 @@ from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
+    from .gcs import GCSStore
     from .zip import ZipStore
 
 __all__ = [
     "Capabilities",
     "FilesystemStore",
+    "GCSStore",
     "MemoryStore",
     "Store",
     "StoreBase",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip"}
+_LATER = {"FilesystemStore": ".filesystem", "GCSStore": ".gcs", "ZipStore": ".zip"}
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +16,7 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from .zip import ZipMode
 
-__all__ = ["StoreFactory", "Where", "local_path", "open_store", "register_scheme"]
+__all__ = ["StoreFactory", "Where", "bucket_and_prefix", "local_path", "open_store", "register_scheme"]
 
 Where: TypeAlias = "str | os.PathLike[str] | Store"
 
@@ -32,7 +33,6 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
 _ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
-_ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
 _ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 _ADVICE |= dict.fromkeys(("http", "https"), "an HTTP backend: pip install 'asynczarr[http]'")
 
@@ -102,6 +102,18 @@ def local_path(url: str) -> str:
     return "/" + "/".join(segments)
 
 
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """Bucket and folder in a ``scheme://bucket/folder``, taken as they are.
+
+    Raises:
+        KeyInvalid: no bucket, a user or port in its place, or a query or fragment.
+    """
+    bucket, _, prefix = url.partition("://")[2].partition("/")
+    if not bucket or "?" in url or "#" in url or not re.fullmatch(r"[A-Za-z0-9._\-]+", bucket):
+        raise KeyInvalid("write scheme://bucket/folder", store=without_secrets(url))
+    return bucket, prefix
+
+
 def without_secrets(url: str) -> str:
     """`url` without what may hold secrets: user, password, query, fragment."""
     scheme, mark, rest = url.partition("://")
@@ -143,6 +155,17 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
     return ZipStore(path, mode=_ZIP_MODES[mode], **options)
 
 
+def _later(module: str, name: str) -> StoreFactory:
+    """A network store: its module, and the libraries that it needs, are loaded when its scheme is first used."""
+
+    def factory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
+        kind = getattr(import_module(f".{module}", __package__), name)
+        store: Store = kind.from_url(url, read_only=mode == "r", **options)
+        return store
+
+    return factory
+
+
 def _of_path(make: Callable[..., Store]) -> StoreFactory:
     def factory(url: str, /, **options: Any) -> Store:
         return make(local_path(url), **options)
@@ -154,4 +177,5 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
+    **dict.fromkeys(("gs", "gcs"), _later("gcs", "GCSStore")),
 }

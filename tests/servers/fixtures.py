@@ -12,9 +12,10 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from .base import Server
+from .fake_gcs import FakeGCSServer
 from .redis import RedisServer
 
-__all__ = ["redis_server", "server_fixture"]
+__all__ = ["fake_gcs_server", "redis_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -34,4 +35,5 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+fake_gcs_server = server_fixture(FakeGCSServer)
 redis_server = server_fixture(RedisServer)

@@ -107,7 +107,6 @@ def test_percent_encoding_is_decoded_once(tmp_path):
     ("url", "advice"),
     [
         ("s3://bucket/x", "asynczarr[s3]"),
-        ("gs://bucket/x", "asynczarr[gcs]"),
         ("az://container/x", "asynczarr[azure]"),
         ("HTTPS://host/x", "asynczarr[http]"),
         ("nonsense://x", "file, memory, zip"),

@@ -1,0 +1,178 @@
+"""One HTTP exchange on aiohttp: a request that is sent once, its whole body, and failures in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ..errors import (
+    AttemptTimeout,
+    ConnectionFailed,
+    Forbidden,
+    IntegrityError,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    StoreError,
+    Throttled,
+    Truncated,
+    Unauthenticated,
+    Unavailable,
+)
+from ..types import ByteRange
+
+__all__ = ["Answer", "connection_error", "exchange", "open_session", "retry_after", "status_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, with its whole body.
+
+    Attributes:
+        status: HTTP status.
+        headers: names in any case.
+        body: as it was sent, never decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def open_session(
+    *, verify: bool | str, connect_timeout: float, read_timeout: float, max_connections: int
+) -> aiohttp.ClientSession:
+    """A session that sends each request once. How long a whole attempt may take is for middleware to say.
+
+    Args:
+        verify: check certificates; a path is that of a file with the certificates to trust.
+        connect_timeout: seconds for a connection.
+        read_timeout: seconds without a byte of the answer.
+        max_connections: open at the same time; further requests wait.
+    """
+    trusted: bool | object = verify
+    if isinstance(verify, str):
+        trusted = await asyncio.to_thread(_trusting, verify)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trusted, limit=max_connections),  # type: ignore[arg-type]
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+    )
+    # aiohttp re-sends GET, PUT and DELETE once when a connection breaks, which would make a conditional write conflict
+    # with itself. It has no public switch for that.
+    session._retry_connection = False
+    return session
+
+
+async def exchange(
+    request: Awaitable[aiohttp.ClientResponse], *, reads: bool, byte_range: ByteRange | None = None
+) -> Answer:
+    """Await one request of a session and the whole body of its answer, whatever the status.
+
+    Args:
+        request: the call of the session.
+        reads: the body is what was asked for; else it only confirms what the request did.
+        byte_range: what was asked for in a ``Range`` header. A whole value in its place is not downloaded.
+
+    Raises:
+        ConnectionFailed: `sent` is false only if no connection was made.
+        AttemptTimeout: the same.
+        Truncated: the body of a read broke off.
+        IntegrityError: the range was ignored.
+    """
+    try:
+        response = await request
+        if byte_range is not None and response.status == 200:
+            _whole_is_asked_for(response, byte_range)
+        body = await response.read()
+    except (aiohttp.ClientError, OSError) as error:
+        failure = connection_error(error)
+        if isinstance(failure, Truncated) and not reads:
+            failure = ConnectionFailed("the connection broke in the answer")
+        raise failure from error
+    return Answer(response.status, response.headers, body)
+
+
+def _whole_is_asked_for(response: aiohttp.ClientResponse, byte_range: ByteRange) -> None:
+    size = response.content_length
+    if size is None or byte_range.resolve(size) != (0, size):
+        response.close()
+        raise IntegrityError("the byte range was ignored: the answer is the whole value")
+
+
+def connection_error(error: Exception) -> StoreError:
+    """What to raise ``from`` an error of aiohttp; secrets in a request that it carries are removed."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        _remove_secrets(error)
+        return Unavailable(f"no valid HTTP answer: {error.message or type(error).__name__}")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Truncated("the connection broke in the body")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return AttemptTimeout("no connection in time", sent=False)
+    if isinstance(error, TimeoutError):
+        return AttemptTimeout("no answer in time")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailed(f"no connection: {error}", sent=False)
+    return ConnectionFailed(f"the connection broke: {error or type(error).__name__}")
+
+
+def status_error(status: int, reason: str, wait: float | None = None) -> StoreError:
+    """What a status of 300 and above means where the service does not say more.
+
+    Args:
+        status: HTTP status.
+        reason: what the service says, fit for a message.
+        wait: seconds that it asks to wait.
+    """
+    text = f"HTTP status {status}: {reason}" if reason else f"HTTP status {status}"
+    if status == 429 or (status == 503 and wait is not None):
+        return Throttled(text, retry_after=wait)
+    if status >= 500:
+        return (QuotaExceeded if status == 507 else Unavailable)(text)
+    return _STATUS.get(status, StoreError)(text)
+
+
+_STATUS: dict[int, type[StoreError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    408: AttemptTimeout,
+    409: PreconditionFailed,
+    412: PreconditionFailed,
+}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the service asks to wait, if it does so in a way that can be understood."""
+    try:
+        if (milliseconds := headers.get("x-ms-retry-after-ms")) is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("Retry-After")
+        if value is None:
+            return None
+        if value.strip().isdecimal():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _remove_secrets(error: aiohttp.ClientResponseError) -> None:
+    asked = error.request_info
+    error.request_info = aiohttp.RequestInfo(
+        asked.url.with_query(None), asked.method, CIMultiDictProxy(CIMultiDict()), asked.real_url.with_query(None)
+    )
+
+
+def _trusting(path: str) -> object:
+    import ssl
+
+    return ssl.create_default_context(cafile=path)
