@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, GCSStore, MemoryStore, Store, ZipStore, open_store, register_scheme
+    from .store import AzureStore, FilesystemStore, GCSStore, MemoryStore, Store, ZipStore, open_store, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -86,7 +86,17 @@ _LATER = {
         "array",
     ),
     **dict.fromkeys(
-        ("FilesystemStore", "GCSStore", "MemoryStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"
+        (
+            "AzureStore",
+            "FilesystemStore",
+            "GCSStore",
+            "MemoryStore",
+            "Store",
+            "ZipStore",
+            "open_store",
+            "register_scheme",
+        ),
+        "store",
     ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
@@ -99,6 +109,7 @@ __all__ = [
     "Array",
     "AsyncZarrError",
     "AttemptTimeout",
+    "AzureStore",
     "BudgetExhausted",
     "ByteRange",
     "Chunk",

@@ -11,11 +11,13 @@ from .memory import MemoryStore
 from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
+    from .azure import AzureStore
     from .filesystem import FilesystemStore
     from .gcs import GCSStore
     from .zip import ZipStore
 
 __all__ = [
+    "AzureStore",
     "Capabilities",
     "FilesystemStore",
     "GCSStore",
@@ -31,7 +33,12 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "GCSStore": ".gcs", "ZipStore": ".zip"}
+_LATER = {
+    "AzureStore": ".azure",
+    "FilesystemStore": ".filesystem",
+    "GCSStore": ".gcs",
+    "ZipStore": ".zip",
+}
 
 
 def __getattr__(name: str) -> object:

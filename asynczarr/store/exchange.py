@@ -60,7 +60,8 @@ async def open_session(
     if isinstance(verify, str):
         trusted = await asyncio.to_thread(_trusting, verify)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trusted, limit=max_connections),  # type: ignore[arg-type]
+        # Some servers close a connection that was idle for 5 seconds; a request that crosses that would fail.
+        connector=aiohttp.TCPConnector(ssl=trusted, limit=max_connections, keepalive_timeout=4),  # type: ignore[arg-type]
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},

@@ -12,7 +12,7 @@ from ..errors import IntegrityError, PreconditionFailed, Truncated, Unavailable
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .conditions import expect
 
-__all__ = ["Fetch", "Head", "Piece", "piece_of", "range_header", "read_parts"]
+__all__ = ["Fetch", "Head", "Piece", "piece_of", "range_header", "read_parts", "together"]
 
 T = TypeVar("T")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)").fullmatch
@@ -112,9 +112,9 @@ async def _read_pinned(wanted: Sequence[ByteRange], fetch: Fetch, head: Head, ve
     first = await fetch(wanted[0], version)
     if first is None:
         return []
-    if first.size is None:
+    if first.size is None or first.version is None:
         first = await _past_the_end(wanted[0], first, head, version)
-    pieces = [first, *await _together([fetch(part, first.version) for part in wanted[1:]])]
+    pieces = [first, *await together([fetch(part, first.version) for part in wanted[1:]])]
     if None in pieces:
         raise PreconditionFailed("the value was deleted while it was read")
     return [piece for piece in pieces if piece is not None]
@@ -144,7 +144,7 @@ async def _read_cover(wanted: Sequence[ByteRange], fetch: Fetch) -> list[Piece]:
     return [replace(whole, data=view[begin - cover.start : end - cover.start]) for begin, end in bounds]
 
 
-async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def together(jobs: Sequence[Awaitable[T]]) -> list[T]:
     """Await all of them at the same time; the first error ends the others and is raised."""
     if len(jobs) < 2:
         return [await job for job in jobs]

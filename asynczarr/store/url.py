@@ -33,7 +33,6 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
 _ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
-_ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 _ADVICE |= dict.fromkeys(("http", "https"), "an HTTP backend: pip install 'asynczarr[http]'")
 
 
@@ -178,4 +177,5 @@ _registered: dict[str, StoreFactory] = {
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
     **dict.fromkeys(("gs", "gcs"), _later("gcs", "GCSStore")),
+    **dict.fromkeys(("az", "abfs", "abfss"), _later("azure", "AzureStore")),
 }

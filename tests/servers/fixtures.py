@@ -11,11 +11,12 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from .azurite import AzuriteServer
 from .base import Server
 from .fake_gcs import FakeGCSServer
 from .redis import RedisServer
 
-__all__ = ["fake_gcs_server", "redis_server", "server_fixture"]
+__all__ = ["azurite_server", "fake_gcs_server", "redis_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -35,5 +36,6 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+azurite_server = server_fixture(AzuriteServer)
 fake_gcs_server = server_fixture(FakeGCSServer)
 redis_server = server_fixture(RedisServer)
