@@ -16,7 +16,8 @@ from .azure_account import Credentials, find_account, parts_of_url
 from .conditions import expect, one_condition
 from .extras import extra
 from .fileio import frozen
-from .ranges import Piece
+from .pinned import Reading
+from .ranges import PastTheEnd
 from .remote import RemoteStore
 from .sessions import PerLoop
 
@@ -159,7 +160,7 @@ class AzureStore(RemoteStore):
         self._closed = True
         await self._clients.aclose()
 
-    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Piece | None:
+    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
         if byte_range.start < 0:  # the service knows no suffixes
             info = await self._head(key)
             if info is None:
@@ -167,7 +168,7 @@ class AzureStore(RemoteStore):
             expect(info.version, version)
             version, byte_range = info.version, ByteRange(*byte_range.resolve(info.size))
             if byte_range.length == 0:
-                return Piece(b"", version, info.size)
+                raise PastTheEnd(version)
         client = await self._clients.get()
         try:
             return await client.download(self._prefix + key, byte_range, client.if_same(_etag(version)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -30,9 +30,12 @@ from ..errors import (
     Unavailable,
 )
 from ..types import ByteRange, ObjectInfo, Version
+from .answer import answer_begins
 from .azure_account import Account
-from .exchange import connection_error, open_session, retry_after, status_error
-from .ranges import Piece, piece_of, together
+from .exchange import connection_error, failure_of, open_session, wait_of
+from .pinned import Reading
+from .ranges import PastTheEnd, reading_of
+from .together import together
 
 __all__ = ["Client", "Missing", "Options", "connect"]
 
@@ -58,10 +61,6 @@ class Missing(Exception):
     """There is no such blob, in a container that there is."""
 
 
-class _PastTheEnd(Exception):
-    """The range begins where the blob has ended already; with the headers of the answer."""
-
-
 class _NoBytes(Exception):
     """A part of a blob that has no bytes; with the headers of the answer."""
 
@@ -81,7 +80,7 @@ class Options:
 
 async def connect(options: Options) -> Client:
     """A client for the running event loop. Nothing is sent yet."""
-    session = await open_session(
+    opened = open_session(
         verify=options.verify,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
@@ -89,7 +88,10 @@ async def connect(options: Options) -> Client:
     )
     how: dict[str, Any] = {
         "transport": _Transport(
-            session=session, connection_timeout=options.connect_timeout, read_timeout=options.read_timeout
+            session=await anext(opened),
+            session_owner=False,
+            connection_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
         ),
         "retry_total": 0,
         "permit_redirects": False,
@@ -99,21 +101,23 @@ async def connect(options: Options) -> Client:
     account = options.account
     if account.connection_string is not None:
         string = account.connection_string
-        return Client(ContainerClient.from_connection_string(string, options.container, **how), None)
+        return Client(opened, ContainerClient.from_connection_string(string, options.container, **how), None)
     identity = _default_credential() if account.identity else None
     credential = identity or account.credential
-    return Client(ContainerClient(account.url or "", options.container, credential, **how), identity)
+    return Client(opened, ContainerClient(account.url or "", options.container, credential, **how), identity)
 
 
 class Client:
     """What one event loop uses.
 
     Args:
+        opened: closes the session.
         container: the library's client.
         identity: a credential that was made for this event loop and is closed with it.
     """
 
-    def __init__(self, container: ContainerClient, identity: Any) -> None:
+    def __init__(self, opened: AsyncGenerator[Any], container: ContainerClient, identity: Any) -> None:
+        self._opened = opened
         self._container = container
         self._identity = identity
 
@@ -144,35 +148,31 @@ class Client:
         blob = self._container.get_blob_client(name)
         names = [b64encode(b"%08d" % number).decode() for number in range(len(blocks))]
         with _translated():
-            for begin in range(0, len(blocks), _BLOCKS_AT_ONCE):
-                pairs = [*zip(names, blocks, strict=True)][begin : begin + _BLOCKS_AT_ONCE]
-                await together([blob.stage_block(block, data, len(data)) for block, data in pairs])
+            await together(lambda part: blob.stage_block(*part), [*zip(names, blocks, strict=True)], _BLOCKS_AT_ONCE)
             answer = await blob.commit_block_list(
                 [BlobBlock(block) for block in names], metadata=dict(metadata or {}), **condition
             )
         return str(answer["etag"])
 
-    async def download(self, name: str, byte_range: ByteRange, condition: Mapping[str, Any]) -> Piece:
+    async def download(self, name: str, byte_range: ByteRange, condition: Mapping[str, Any]) -> Reading:
         """One range by one request."""
-        found: list[Piece] = []
+        found: list[Reading] = []
 
         def look(response: Any) -> None:
             answer = response.http_response
             if answer.status_code == 206:
-                found.append(piece_of(206, answer.headers, answer.content, byte_range, answer.headers["ETag"]))
+                found.append(reading_of(206, answer.headers, answer.content, byte_range, answer.headers["ETag"]))
 
         blob = self._container.get_blob_client(name)
         try:
             with _translated():
                 await blob.download_blob(byte_range.start, byte_range.length, raw_response_hook=look, **condition)
-        except _PastTheEnd as error:
-            return Piece(b"", error.args[0].get("ETag"), None)
         except _NoBytes as error:  # Azurite answers so if the range begins where the blob ends
             info = await self.head(name)
             start, stop = byte_range.resolve(info.size)
             if start < stop or info.version != error.args[0].get("ETag"):
                 raise Truncated("no bytes arrived") from None
-            return Piece(b"", info.version, info.size)
+            return Reading(b"", info.size, info.version)
         return found[0]
 
     async def head(self, name: str) -> ObjectInfo:
@@ -217,6 +217,7 @@ class Client:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._container.close()
+        await self._opened.aclose()
         if self._identity is not None:
             await self._identity.close()
 
@@ -231,6 +232,8 @@ class _Transport(AioHttpTransport):  # type: ignore[misc]
             if ranged and response.status_code == 200:
                 response.internal_response.close()
                 raise IntegrityError("the byte range was ignored: the answer is the whole value")
+            if request.method == "GET":
+                answer_begins(response.internal_response.content_length or 0)
             response.headers.pop("Content-Encoding", None)  # what is stored is wanted as it is
             await response.load_body()
         except AzureError as error:
@@ -240,7 +243,7 @@ class _Transport(AioHttpTransport):  # type: ignore[misc]
                 failure = ConnectionFailed("the connection broke in the answer")
             raise failure from cause or error
         if ranged and response.status_code == 416:  # the library would ask again
-            raise _PastTheEnd(response.headers)
+            raise PastTheEnd(response.headers.get("ETag"))
         if ranged and response.status_code == 206 and not response.content:
             raise _NoBytes(response.headers)
         return response
@@ -278,9 +281,8 @@ def _error_of(status: int, headers: Mapping[str, str]) -> Exception | None:
     code = headers.get("x-ms-error-code", "")
     if status == 404:
         return NotFound("the container does not exist") if code == "ContainerNotFound" else Missing()
-    wait = retry_after(headers)
     if status == 503:
-        return Throttled(f"HTTP status 503: {code}", retry_after=wait)
+        return Throttled(f"HTTP status 503: {code}", retry_after=wait_of(headers))
     if code in _CODES:
         return _CODES[code](f"HTTP status {status}: {code}")
-    return status_error(status, code, wait)
+    return failure_of(status, headers, code)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -14,20 +12,18 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ..errors import (
     AttemptTimeout,
     ConnectionFailed,
-    Forbidden,
     IntegrityError,
-    NotFound,
-    PreconditionFailed,
     QuotaExceeded,
     StoreError,
     Throttled,
     Truncated,
-    Unauthenticated,
     Unavailable,
 )
 from ..types import ByteRange
+from .answer import answer_begins
+from .http_errors import retry_after, status_error
 
-__all__ = ["Answer", "connection_error", "exchange", "open_session", "retry_after", "status_error"]
+__all__ = ["Answer", "connection_error", "exchange", "failure_of", "open_session", "wait_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +43,10 @@ class Answer:
 
 async def open_session(
     *, verify: bool | str, connect_timeout: float, read_timeout: float, max_connections: int
-) -> aiohttp.ClientSession:
+) -> AsyncGenerator[aiohttp.ClientSession]:
     """A session that sends each request once. How long a whole attempt may take is for middleware to say.
+
+    It is closed by ``aclose()`` of this generator or, as generators are, at the end of ``asyncio.run``.
 
     Args:
         verify: check certificates; a path is that of a file with the certificates to trust.
@@ -70,7 +68,10 @@ async def open_session(
     # aiohttp re-sends GET, PUT and DELETE once when a connection breaks, which would make a conditional write conflict
     # with itself. It has no public switch for that.
     session._retry_connection = False
-    return session
+    try:
+        yield session
+    finally:
+        await session.close()
 
 
 async def exchange(
@@ -93,6 +94,8 @@ async def exchange(
         response = await request
         if byte_range is not None and response.status == 200:
             _whole_is_asked_for(response, byte_range)
+        if reads:
+            answer_begins(response.content_length or 0)
         body = await response.read()
     except (aiohttp.ClientError, OSError) as error:
         failure = connection_error(error)
@@ -117,53 +120,30 @@ def connection_error(error: Exception) -> StoreError:
     if isinstance(error, aiohttp.ClientPayloadError):
         return Truncated("the connection broke in the body")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
+        error.args = ("no connection in time",)  # aiohttp names the whole URL, which may hold a signature
         return AttemptTimeout("no connection in time", sent=False)
     if isinstance(error, TimeoutError):
         return AttemptTimeout("no answer in time")
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)):
+        return StoreError(f"the certificate of the server is not trusted: {error}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailed(f"no connection: {error}", sent=False)
     return ConnectionFailed(f"the connection broke: {error or type(error).__name__}")
 
 
-def status_error(status: int, reason: str, wait: float | None = None) -> StoreError:
-    """What a status of 300 and above means where the service does not say more.
-
-    Args:
-        status: HTTP status.
-        reason: what the service says, fit for a message.
-        wait: seconds that it asks to wait.
-    """
-    text = f"HTTP status {status}: {reason}" if reason else f"HTTP status {status}"
-    if status == 429 or (status == 503 and wait is not None):
-        return Throttled(text, retry_after=wait)
-    if status >= 500:
-        return (QuotaExceeded if status == 507 else Unavailable)(text)
-    return _STATUS.get(status, StoreError)(text)
+def failure_of(status: int, headers: Mapping[str, str], said: str) -> StoreError:
+    """The error that a status of 300 and above stands for, with what the service has said, fit for a message."""
+    failure = QuotaExceeded(f"HTTP status {status}") if status == 507 else status_error(status, headers)
+    if isinstance(failure, Throttled):
+        failure.retry_after = wait_of(headers)
+    failure.reason = f"{failure.reason}: {said}" if said else failure.reason
+    return failure
 
 
-_STATUS: dict[int, type[StoreError]] = {
-    401: Unauthenticated,
-    403: Forbidden,
-    404: NotFound,
-    408: AttemptTimeout,
-    409: PreconditionFailed,
-    412: PreconditionFailed,
-}
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def wait_of(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks to wait, if it does so in a way that can be understood."""
-    try:
-        if (milliseconds := headers.get("x-ms-retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("Retry-After")
-        if value is None:
-            return None
-        if value.strip().isdecimal():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+    milliseconds = headers.get("x-ms-retry-after-ms", "")
+    return int(milliseconds) / 1000 if milliseconds.isdecimal() else retry_after(headers)
 
 
 def _remove_secrets(error: aiohttp.ClientResponseError) -> None:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from ..errors import AlreadyExists, IntegrityError, PreconditionFailed, Unavailable
+from ..errors import AlreadyExists, IntegrityError, NotFound, PreconditionFailed, StoreError, Unavailable
 from ..types import ByteRange, BytesLike, ObjectInfo, Version
 from .conditions import expect, one_condition
 from .extras import extra
 from .fileio import frozen
-from .ranges import Piece, piece_of
+from .gcs_bodies import batch_of_deletions, crc32c, document, statuses_in, upload_of, version_stored
+from .pinned import Reading
+from .ranges import reading_of
 from .remote import RemoteStore
 from .sessions import PerLoop
 from .url import bucket_and_prefix
@@ -35,7 +35,6 @@ _PAGE = 1000
 _BATCH = 100
 _GENERATION = re.compile(r"[1-9][0-9]*").fullmatch
 _CRC32C = re.compile(r"\bcrc32c=([A-Za-z0-9+/=]+)").search
-_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
 
 
 class GCSStore(RemoteStore):
@@ -55,7 +54,7 @@ class GCSStore(RemoteStore):
         max_connections: open at the same time, for each event loop.
 
     Raises:
-        Unsupported: gcloud-aio-storage is not installed.
+        Unsupported: aiohttp or gcloud-aio-auth is not installed.
     """
 
     def __init__(
@@ -87,8 +86,9 @@ class GCSStore(RemoteStore):
             read_timeout=read_timeout,
             max_connections=max_connections,
         )
-        self._bucket = bucket
+        self._all = f"/storage/v1/b/{quote(bucket, safe='')}/o"
         self._missing = gcs_client.Missing
+        self._failure = gcs_client.failure
         self._clients: PerLoop[Client] = PerLoop(lambda: gcs_client.connect(options), lambda client: client.aclose())
 
     @classmethod
@@ -109,39 +109,27 @@ class GCSStore(RemoteStore):
         one_condition(create, if_version)
         with self._writing(key):
             data = frozen(value)
-            checksum = _crc32c(data)
+            checksum = crc32c(data)
+            resource = {"name": self._prefix + key, "crc32c": checksum, "metadata": dict(metadata or {})}
+            headers, body = upload_of(resource, data)
+            params = {"uploadType": "multipart", **({"ifGenerationMatch": "0"} if create else _if(if_version))}
             client = await self._clients.get()
-            upload = client.storage.upload(
-                self._bucket,
-                self._prefix + key,
-                data,
-                content_type="application/octet-stream",
-                parameters={"ifGenerationMatch": "0"} if create else _if(if_version),
-                # A multipart upload is what gcloud-aio makes when there is metadata, and the only kind whose
-                # conditions emulators check. Its resumable uploads may store nothing and report success.
-                metadata={"crc32c": checksum, "metadata": dict(metadata or {})},
-                force_resumable_upload=False,
-                timeout=client.patience,
-            )
             try:
-                stored = await client.ask(upload)
+                answer = await client.call("POST", f"/upload{self._all}", params=params, headers=headers, body=body)
             except self._missing as error:
                 raise PreconditionFailed("the key is missing") from error
             except PreconditionFailed as error:
                 if create:
                     raise AlreadyExists("the key exists") from error
                 raise
-            return _version_stored(stored, len(data), checksum)
+            return version_stored(document(answer), len(data), checksum)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``. One request."""
         with self._writing(key):
-            client = await self._clients.get()
-            deletion = client.storage.delete(
-                self._bucket, self._prefix + key, params=_if(if_version), timeout=client.patience
-            )
+            params, client = _if(if_version), await self._clients.get()
             try:
-                await client.ask(deletion)
+                await client.call("DELETE", self._path(key), params=params)
             except self._missing:
                 expect(None, if_version)
 
@@ -156,66 +144,59 @@ class GCSStore(RemoteStore):
         self._closed = True
         await self._clients.aclose()
 
-    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Piece | None:
-        client = await self._clients.get()
+    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        params, client = {"alt": "media", **_if(version)}, await self._clients.get()
         try:
-            answer = await client.download(
-                self._bucket, self._prefix + key, byte_range, _if(version).get("ifGenerationMatch")
-            )
+            answer = await client.call("GET", self._path(key), params=params, byte_range=byte_range)
         except self._missing:
             return None
         found = answer.headers.get("x-goog-generation")
         expect(found, version)  # emulators do not look at the condition of a read
-        if answer.status == 416:
-            return Piece(b"", found, None)
-        piece = piece_of(answer.status, answer.headers, answer.body, byte_range, found)
+        reading = reading_of(answer.status, answer.headers, answer.body, byte_range, found)
         promised = _CRC32C(answer.headers.get("x-goog-hash", ""))
-        if promised and len(piece.data) == piece.size and promised[1] != _crc32c(answer.body):
+        if promised and len(answer.body) == reading.size and promised[1] != crc32c(answer.body):
             raise IntegrityError("the value does not have the CRC32C that the service knows it by")
-        return piece
+        return reading
 
     async def _head(self, key: str) -> ObjectInfo | None:
         client = await self._clients.get()
         try:
-            found = await client.ask(
-                client.storage.download_metadata(self._bucket, self._prefix + key, timeout=client.patience)
-            )
+            found = document(await client.call("GET", self._path(key)))
         except self._missing:
             return None
+        if not {"generation", "size", "updated"} <= found.keys():
+            raise Unavailable("the answer does not describe an object")
         modified = datetime.fromisoformat(found["updated"]).timestamp()
         return ObjectInfo(int(found["size"]), found["generation"], modified, found.get("metadata", {}))
 
     async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
         client = await self._clients.get()
-        asked = {"prefix": start, "maxResults": str(_PAGE), "fields": "items(name),prefixes,nextPageToken"}
+        params = {"prefix": start, "maxResults": str(_PAGE), "fields": "items(name),prefixes,nextPageToken"}
         if not flat:
-            asked["delimiter"] = "/"
+            params["delimiter"] = "/"
         while True:
-            page = await client.ask(client.storage.list_objects(self._bucket, params=asked, timeout=client.patience))
+            try:
+                page = document(await client.call("GET", self._all, params=params))
+            except self._missing as error:
+                raise NotFound("the bucket does not exist") from error
             for item in page.get("items", ()):
                 yield item["name"]
             for name in page.get("prefixes", ()):
                 yield name
             if not page.get("nextPageToken"):
                 return
-            asked["pageToken"] = page["nextPageToken"]
+            params["pageToken"] = page["nextPageToken"]
+
+    def _path(self, key: str) -> str:
+        return f"{self._all}/{quote(self._prefix + key, safe='')}"
 
     async def _delete_batch(self, keys: Sequence[str]) -> None:
-        boundary = secrets.token_hex(16)
-        parts = [
-            f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n"
-            f"DELETE /storage/v1/b/{self._bucket}/o/{quote(self._prefix + key, safe='')} HTTP/1.1\r\n\r\n\r\n"
-            for number, key in enumerate(keys)
-        ]
-        body = f"{''.join(parts)}--{boundary}--\r\n".encode()
-        client = await self._clients.get()
-        answer = await client.post("/batch/storage/v1", body, f"multipart/mixed; boundary={boundary}")
-        statuses = [int(status) for status in _STATUS(answer)]
-        if len(statuses) != len(keys):
-            raise Unavailable(f"{len(statuses)} answers to {len(keys)} deletions")
-        for key, status in zip(keys, statuses, strict=True):
-            if status >= 300 and status != 404:
-                raise client.failure(status).at(key=key)
+        headers, body = batch_of_deletions([self._path(key) for key in keys])
+        answer = await (await self._clients.get()).call("POST", "/batch/storage/v1", headers=headers, body=body)
+        for key, status in zip(keys, statuses_in(answer.body, len(keys)), strict=True):
+            failure = None if status < 300 else self._failure(status, {}, "")
+            if isinstance(failure, StoreError):
+                raise failure.at(key=key)
 
 
 def _if(version: Version | None) -> dict[str, str]:
@@ -224,17 +205,3 @@ def _if(version: Version | None) -> dict[str, str]:
     if not _GENERATION(version):  # in particular not 0, which would mean: no object at all
         raise PreconditionFailed(f"{version!r} is no generation of this store")
     return {"ifGenerationMatch": version}
-
-
-def _version_stored(stored: Any, size: int, checksum: str) -> Version:
-    if not isinstance(stored, dict) or not stored.get("generation"):
-        raise Unavailable("the service does not say what it has stored")
-    if (int(stored.get("size", -1)), stored.get("crc32c", checksum)) != (size, checksum):
-        raise IntegrityError(f"{stored.get('size')} bytes were stored, or others than the {size} that were sent")
-    return str(stored["generation"])
-
-
-def _crc32c(data: bytes) -> str:
-    import google_crc32c
-
-    return b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()

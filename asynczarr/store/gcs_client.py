@@ -1,19 +1,21 @@
-"""Google Cloud Storage by gcloud-aio: a session of one event loop, credentials, and failures in our words."""
+"""Requests to Google Cloud Storage: gcloud-aio gets the access tokens, aiohttp sends, one request a call.
+
+The verbs of gcloud-aio-storage are not used. They throw away the headers of an answer, the version among them; take a
+redirect for success; upload what is large in a way that the service refuses; and their exceptions hold the token.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import aiohttp
 from gcloud.aio.auth import Token
 from gcloud.aio.auth.token import Type
-from gcloud.aio.storage import Storage
 
 from ..errors import (
     AttemptTimeout,
@@ -23,17 +25,15 @@ from ..errors import (
     NotFound,
     StoreError,
     Throttled,
-    Truncated,
     Unauthenticated,
     Unavailable,
 )
 from ..types import ByteRange
-from .exchange import Answer, connection_error, exchange, open_session, retry_after, status_error
-from .ranges import range_header
+from .exchange import Answer, connection_error, exchange, failure_of, open_session
+from .ranges import PastTheEnd, range_header
 
-__all__ = ["Client", "Missing", "Options", "connect"]
+__all__ = ["Client", "Missing", "Options", "connect", "failure"]
 
-T = TypeVar("T")
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 _TOKEN_TIMEOUT = 10
 _REFRESH_AFTER = 0.8  # of the life of a token
@@ -61,109 +61,78 @@ class Options:
 
 async def connect(options: Options) -> Client:
     """A client for the running event loop. Nothing is sent yet."""
-    session = await open_session(
+    opened = open_session(
         verify=options.verify,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
         max_connections=options.max_connections,
     )
+    session = await anext(opened)
     try:
+        # In a thread: credentials are read from a file.
         token = None if options.anonymous else await asyncio.to_thread(_token, options.service_file, session)
-        return Client(session, options.root, token)
     except BaseException:
-        await session.close()
+        await opened.aclose()
         raise
+    return Client(opened, session, options.root, token)
 
 
 class Client:
-    """What one event loop uses: the verbs of gcloud-aio that serve, and single requests where they do not.
+    """What one event loop uses.
 
     Args:
+        opened: closes the session.
         session: sends every request once.
-        root: the service.
+        root: address of the service.
         token: ``None`` sends no credentials.
-
-    Attributes:
-        storage: gcloud-aio's; await its methods by :meth:`ask`.
-        patience: the `timeout` to give to them; their own are totals of 10 and 30 seconds.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, root: str, token: _Token | None) -> None:
+    def __init__(
+        self,
+        opened: AsyncGenerator[aiohttp.ClientSession],
+        session: aiohttp.ClientSession,
+        root: str,
+        token: _Token | None,
+    ) -> None:
+        self._opened = opened
         self._session = session
         self._root = root
         self._token = token
-        known_token: Any = token or _NoToken()
-        aiohttp_session: Any = session  # typed as requests' session, which the same source is compiled for
-        self.storage = Storage(session=aiohttp_session, api_root=root, api_is_dev=token is None, token=known_token)
-        self.patience: Any = session.timeout
 
-    async def ask(self, call: Awaitable[T]) -> T:
-        """Await a method of gcloud-aio's storage.
-
-        Raises:
-            Missing: there is no such object.
-        """
-        try:
-            return await call
-        except StoreError:
-            raise
-        except aiohttp.ClientResponseError as error:
-            failure = connection_error(error)
-            if error.status < 300:
-                raise failure from error
-            raise _failure(error.status, error.message, error.headers or {}) from error
-        except (aiohttp.ClientError, OSError) as error:
-            failure = connection_error(error)
-            if isinstance(failure, Truncated):
-                failure = ConnectionFailed("the connection broke in the answer")
-            raise failure from error
-        except ValueError as error:
-            raise Unavailable("the answer is no JSON") from error
-
-    async def download(self, bucket: str, name: str, byte_range: ByteRange, generation: str | None) -> Answer:
-        """One range of an object, with the headers, which gcloud-aio throws away; status 200, 206 or 416.
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: AsyncIterable[bytes | memoryview] | bytes | None = None,
+        byte_range: ByteRange | None = None,
+    ) -> Answer:
+        """Do one request; the answer is one of success.
 
         Raises:
             Missing: there is no such object.
+            PastTheEnd: `byte_range` begins where the object has ended.
         """
-        params = {"alt": "media"}
-        if generation is not None:
-            params["ifGenerationMatch"] = generation
-        asked = range_header(byte_range)
-        headers = {} if asked is None else {"Range": asked}
-        path = f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-        answer = await self._send("GET", path, params=params, headers=headers, byte_range=byte_range)
-        if answer.status not in (200, 206, 416):
-            raise _failure(answer.status, _text(answer), answer.headers)
+        sent = dict(headers or {})
+        if self._token is not None:
+            sent["Authorization"] = f"Bearer {await self._token.get()}"
+        if byte_range is not None and (asked := range_header(byte_range)):
+            sent["Range"] = asked
+        request = self._session.request(
+            method, self._root + path, params=params, headers=sent, data=body, allow_redirects=False
+        )
+        answer = await exchange(request, reads=method == "GET", byte_range=byte_range)
+        if byte_range is not None and answer.status == 416:
+            raise PastTheEnd(answer.headers.get("x-goog-generation"))
+        if not 200 <= answer.status < 300:
+            raise failure(answer.status, answer.headers, answer.body.decode("utf-8", "replace"))
         return answer
-
-    async def post(self, path: str, body: bytes, content_type: str) -> bytes:
-        """Post something; the body of the answer."""
-        answer = await self._send("POST", path, data=body, headers={"Content-Type": content_type})
-        if answer.status != 200:
-            raise _failure(answer.status, _text(answer), answer.headers)
-        return answer.body
-
-    def failure(self, status: int) -> StoreError:
-        """The error that a status inside of an answer stands for."""
-        return status_error(status, "")
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
-
-    async def _send(
-        self, method: str, path: str, *, headers: dict[str, str], byte_range: ByteRange | None = None, **options: Any
-    ) -> Answer:
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {await self._token.get()}"
-        request = self._session.request(method, self._root + path, headers=headers, allow_redirects=False, **options)
-        return await exchange(request, reads=method == "GET", byte_range=byte_range)
-
-
-class _NoToken:
-    async def get(self) -> None:
-        return None
+        await self._opened.aclose()
 
 
 class _Token(Token):
@@ -212,18 +181,14 @@ def _token(service_file: str | None, session: aiohttp.ClientSession) -> _Token:
         raise Unauthenticated(f"the credentials cannot be read: {type(error).__name__}") from error
 
 
-def _text(answer: Answer) -> str:
-    return answer.body.decode("utf-8", "replace")
-
-
-def _failure(status: int, text: str, headers: Mapping[str, str]) -> Exception:
+def failure(status: int, headers: Mapping[str, str], text: str) -> Exception:
+    """What a status of 300 and above stands for, with the text of the answer."""
     if status == 404:
         return NotFound("the bucket does not exist") if _NO_BUCKET(text) else Missing()
     found = _MESSAGE(text)
-    reason = (found[1] if found else text)[:300]
+    said = (found[1] if found else text)[:300]
     if status == 403:
-        kind = Throttled if _TOO_FAST(text) else Forbidden
-        return kind(f"HTTP status 403: {reason}")
+        return (Throttled if _TOO_FAST(text) else Forbidden)(f"HTTP status 403: {said}")
     if status == 400 and "crc32c" in text.lower():
-        return IntegrityError(f"the value was changed on its way: {reason}")
-    return status_error(status, reason, retry_after(headers))
+        return IntegrityError(f"the value was changed on its way: {said}")
+    return failure_of(status, headers, said)

@@ -6,13 +6,17 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
-from ..errors import StoreClosed, StoreError, Unsupported
+from ..errors import PreconditionFailed, StoreClosed, StoreError, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, StoreBase
+from .conditions import expect
 from .keys import is_valid_key, validate_key, validate_prefix
-from .ranges import Piece, read_parts
+from .pinned import Reading, read_ranges
+from .ranges import PastTheEnd
 
 __all__ = ["RemoteStore"]
+
+_AT_ONCE = 16
 
 
 class RemoteStore(StoreBase):
@@ -47,19 +51,22 @@ class RemoteStore(StoreBase):
         with self._reading(key):
             if byte_range is not None and byte_range.length == 0:
                 return None if await self._head(key) is None else b""
-            piece = await self._fetch(key, byte_range or ByteRange(), None)
-        return None if piece is None else piece.data
+            try:
+                reading = await self._fetch(key, byte_range or ByteRange(), None)
+            except PastTheEnd:
+                return b""
+        return None if reading is None else reading.data
 
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
-        """See ``Store.get_ranges``. One request a range, the first alone and the others together."""
+        """See ``Store.get_ranges``. One request a range, the first alone unless `if_version` is given.
+
+        A range that lies past the end takes one more.
+        """
         with self._reading(key):
-            return await read_parts(
-                ranges,
-                lambda part, version: self._fetch(key, part, version),
-                lambda: self._head(key),
-                if_version=if_version,
+            return await read_ranges(
+                lambda part, version: self._read(key, part, version), ranges, if_version, limit=_AT_ONCE
             )
 
     async def head(self, key: str) -> ObjectInfo | None:
@@ -86,8 +93,13 @@ class RemoteStore(StoreBase):
                     yield child
 
     @abstractmethod
-    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Piece | None:
-        """One range that is not empty, by one request; raises ``PreconditionFailed`` if `version` is not the stored."""
+    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        """One range that is not empty, by one request.
+
+        Raises:
+            PastTheEnd: it begins where the value has ended.
+            PreconditionFailed: `version` is given and is not the stored one.
+        """
 
     @abstractmethod
     async def _head(self, key: str) -> ObjectInfo | None:
@@ -96,6 +108,23 @@ class RemoteStore(StoreBase):
     @abstractmethod
     def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
         """Full names that begin with `start`, or names and prefixes up to the next ``/`` after it, page by page."""
+
+    async def _read(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        """One range, with size and version of the value also where the range is empty or past the end."""
+        past: Version | None = None
+        if byte_range.length != 0:
+            try:
+                return await self._fetch(key, byte_range, version)
+            except PastTheEnd as error:
+                past = error.version
+        info = await self._head(key)
+        if info is None:
+            return None
+        expect(info.version, version)
+        start, stop = byte_range.resolve(info.size)
+        if start < stop or past not in (None, info.version):
+            raise PreconditionFailed("the value was replaced while it was read")
+        return Reading(b"", info.size, info.version)
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
