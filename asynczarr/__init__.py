@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     )
     from .codec import register_codec
     from .store import (
+        AzureStore,
         FilesystemStore,
+        GCSStore,
         HTTPStore,
         MemoryStore,
         ObstoreStore,
@@ -98,7 +100,9 @@ _LATER = {
     ),
     **dict.fromkeys(
         (
+            "AzureStore",
             "FilesystemStore",
+            "GCSStore",
             "HTTPStore",
             "MemoryStore",
             "ObstoreStore",
@@ -122,6 +126,7 @@ __all__ = [
     "Array",
     "AsyncZarrError",
     "AttemptTimeout",
+    "AzureStore",
     "BudgetExhausted",
     "ByteRange",
     "Chunk",
@@ -134,6 +139,7 @@ __all__ = [
     "FailedItem",
     "FilesystemStore",
     "Forbidden",
+    "GCSStore",
     "Group",
     "HTTPStore",
     "IntegrityError",

@@ -11,7 +11,9 @@ from .memory import MemoryStore
 from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
+    from .azure import AzureStore
     from .filesystem import FilesystemStore
+    from .gcs import GCSStore
     from .http import HTTPStore
     from .kerchunk import ReferenceStore
     from .obstore import ObstoreStore
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from .zip import ZipStore
 
 __all__ = [
+    "AzureStore",
     "Capabilities",
     "FilesystemStore",
+    "GCSStore",
     "HTTPStore",
     "MemoryStore",
     "ObstoreStore",
@@ -40,7 +44,9 @@ __all__ = [
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
 _LATER = {
+    "AzureStore": ".azure",
     "FilesystemStore": ".filesystem",
+    "GCSStore": ".gcs",
     "HTTPStore": ".http",
     "ObstoreStore": ".obstore",
     "ReferenceStore": ".kerchunk",

@@ -16,7 +16,7 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from .zip import ZipMode
 
-__all__ = ["StoreFactory", "Where", "local_path", "open_store", "register_scheme"]
+__all__ = ["StoreFactory", "Where", "bucket_and_prefix", "local_path", "open_store", "register_scheme"]
 
 Where: TypeAlias = "str | os.PathLike[str] | Store"
 
@@ -32,8 +32,6 @@ class StoreFactory(Protocol):
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
-_ADVICE: dict[str, str] = dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
-_ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
 
 
 def open_store(where: Where, *, mode: str | None = None, engine: str | None = None, **options: Any) -> Store:
@@ -106,6 +104,18 @@ def local_path(url: str) -> str:
     return "/" + "/".join(segments)
 
 
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """Bucket and folder in a ``scheme://bucket/folder``, taken as they are.
+
+    Raises:
+        KeyInvalid: no bucket, a user or port in its place, or a query or fragment.
+    """
+    bucket, _, prefix = url.partition("://")[2].partition("/")
+    if not bucket or "?" in url or "#" in url or not re.fullmatch(r"[A-Za-z0-9._\-]+", bucket):
+        raise KeyInvalid("write scheme://bucket/folder", store=without_secrets(url))
+    return bucket, prefix
+
+
 def without_secrets(url: str) -> str:
     """`url` without what may hold secrets: user, password, query, fragment."""
     scheme, mark, rest = url.partition("://")
@@ -125,10 +135,7 @@ def _factory(scheme: str, url: str) -> StoreFactory:
             _registered[scheme] = factory
             return factory
     known = sorted({*_registered, *found.names})
-    advice = f"; it needs {_ADVICE[scheme]}" if scheme in _ADVICE else ""
-    raise Unsupported(
-        f"no store is registered for {scheme}://{advice} (known: {', '.join(known)})", store=without_secrets(url)
-    )
+    raise Unsupported(f"no store is registered for {scheme}:// (known: {', '.join(known)})", store=without_secrets(url))
 
 
 def _open_memory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
@@ -175,5 +182,7 @@ _registered: dict[str, StoreFactory] = {
         for scheme in ("file", "http", "https", "s3", "gs", "az")
     },
     **dict.fromkeys(("s3", "s3a"), _later("s3", "S3Store")),
+    **dict.fromkeys(("gs", "gcs"), _later("gcs", "GCSStore")),
+    **dict.fromkeys(("az", "abfs", "abfss"), _later("azure", "AzureStore")),
 }
 _ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}
