@@ -15,7 +15,6 @@ from ..errors import (
     StoreClosed,
     StoreError,
     Truncated,
-    Unavailable,
     Unsupported,
 )
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
@@ -24,7 +23,7 @@ from .conditions import one_condition
 from .extras import extra
 from .fileio import flat_view, frozen
 from .keys import is_valid_key, validate_key, validate_prefix
-from .obstore_errors import PastTheEnd, is_missing, obstore_error
+from .obstore_errors import PastTheEnd, Unranged, is_missing, obstore_error
 from .obstore_open import address, capabilities, make_store
 from .pinned import Reading, read_ranges
 from .together import together
@@ -120,7 +119,12 @@ class ObstoreStore(StoreBase):
             return await self._read(key, part, pin)
 
         with self._at(key):
-            return await read_ranges(read, ranges, if_version, limit=_AT_ONCE)
+            try:
+                return await read_ranges(read, ranges, if_version, limit=_AT_ONCE)
+            except PreconditionFailed:  # some services say so of missing keys
+                if await self._ask(lambda: self._obstore.head_async(self._store, key)) is None:
+                    return None
+                raise
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
@@ -222,11 +226,13 @@ class ObstoreStore(StoreBase):
         try:
             result = await self._ask(lambda: self._obstore.get_async(self._store, key, options=options))
             data = None if result is None else await self._ask(result.bytes_async)
-        except PastTheEnd:
-            return await self._read_by_head(key, part, pin)
+        except (PastTheEnd, Unranged) as refusal:
+            return await self._read_by_head(key, part, pin, refusal)
         return None if result is None or data is None else _reading(memoryview(data), result, part, pin)
 
-    async def _read_by_head(self, key: str, part: ByteRange, pin: Version | None) -> Reading | None:
+    async def _read_by_head(
+        self, key: str, part: ByteRange, pin: Version | None, refusal: StoreError | None = None
+    ) -> Reading | None:
         """What a GET cannot tell: an empty range, one past the end, or the last bytes without suffix ranges."""
         meta = await self._ask(lambda: self._obstore.head_async(self._store, key))
         if meta is None:
@@ -237,8 +243,8 @@ class ObstoreStore(StoreBase):
         start, stop = part.resolve(meta["size"])
         if start == stop:
             return Reading(b"", meta["size"], version, meta["last_modified"])
-        if part.start >= 0:
-            raise Unavailable(f"the store refused bytes {start} to {stop} of {meta['size']}")
+        if refusal is not None:
+            raise refusal
         return await self._read(key, ByteRange(start, stop), version)
 
     async def _delete(self, keys: str | Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from ..errors import (
     Unsupported,
 )
 
-__all__ = ["PastTheEnd", "is_missing", "obstore_error"]
+__all__ = ["PastTheEnd", "Unranged", "is_missing", "obstore_error"]
 
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})").search
 _KINDS: dict[str, type[StoreError]] = {
@@ -58,7 +58,11 @@ def is_missing(error: Exception) -> bool:
 
 
 class PastTheEnd(Unavailable):
-    """Raised when a range begins past the end of the value, which is no failure: it is empty."""
+    """Raised when a range is refused; no failure if the size of the value shows that it begins past the end."""
+
+
+class Unranged(Unsupported):
+    """Raised when a range is answered with everything; no failure if that is nothing."""
 
 
 def obstore_error(error: Exception) -> StoreError:
@@ -69,7 +73,9 @@ def obstore_error(error: Exception) -> StoreError:
         error.args = (text,)
     reason = text.partition("\n")[0].partition(" - ")[2] or text.partition("\n")[0]
     status = _STATUS(text)
-    if status[1] == "416" if status else "StartTooLarge {" in text:
+    if "Error performing token request" in text.partition("\n")[0]:
+        return (Unauthenticated if status and status[1] < "500" else Unavailable)("no credentials to be had")
+    if status[1] == "416" if status else "StartTooLarge {" in text or "ParseContentRange {" in text:
         return PastTheEnd(reason)
     if status and (status[1] in ("429", "503") or "<Code>SlowDown" in text):
         return Throttled(reason)
@@ -93,7 +99,7 @@ def _transport_error(text: str, reason: str) -> StoreError:
     if "UnexpectedRange" in text:
         return IntegrityError(reason)
     if "NotPartial" in text:
-        return Unsupported("the server ignores ranges")
+        return Unranged("the server ignores ranges")
     if "HttpError" in text:
         return ConnectionFailed("the connection broke" if sent else "no connection", sent=sent)
     found = _OS(text)

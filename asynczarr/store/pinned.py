@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..errors import PreconditionFailed, Unavailable
+from ..errors import PreconditionFailed
 from ..types import ByteRange, BytesLike, Parts, Version
 from .together import together
 
 __all__ = ["ReadRange", "Reading", "read_ranges"]
 
-_ATTEMPTS = 16
-"""How often a value may change while its ranges are read before that is an error."""
+_ATTEMPTS = 4
+"""How often a value may change while its ranges are read before they are cut out of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ async def read_ranges(
 ) -> Parts | None:
     """Do ``Store.get_ranges`` by `read`: the first request tells the version, all others are pinned to it.
 
-    A value that changes in between is read again from the beginning.
+    A value that changes in between is read again from the beginning, and if it never rests, by one request for all
+    that lies between the ranges.
 
     Args:
         read: one request.
@@ -55,7 +56,6 @@ async def read_ranges(
 
     Raises:
         PreconditionFailed: `if_version` is not the stored version.
-        Unavailable: the value changed again and again.
     """
     if if_version is not None and at_once and len(ranges) > 1:
         found = await together(lambda part: read(part, if_version), ranges, limit)
@@ -69,7 +69,7 @@ async def read_ranges(
         except PreconditionFailed:
             if if_version is not None:
                 raise
-    raise Unavailable(f"the value changed {_ATTEMPTS} times while it was read")
+    return await _read_cover(read, ranges)
 
 
 async def _read_one_version(
@@ -91,3 +91,14 @@ async def _read_one_version(
             raise PreconditionFailed("the value changed while it was read")
         data[number] = other.data
     return Parts(data, first.version, first.size)
+
+
+async def _read_cover(read: ReadRange, ranges: Sequence[ByteRange]) -> Parts | None:
+    start = min(max(0, part.start) for part in ranges)  # 0 if one is counted from the end
+    stops = [part.stop for part in ranges if part.stop is not None]
+    cover = ByteRange(start, max(stops) if len(stops) == len(ranges) else None)
+    found = await read(cover, None)
+    if found is None:
+        return None
+    view, bounds = memoryview(found.data), [part.resolve(found.size) for part in ranges]
+    return Parts([view[begin - start : max(begin, end) - start] for begin, end in bounds], found.version, found.size)
