@@ -71,7 +71,7 @@ class ObstoreStore(StoreBase):
         kind = type(store).__name__
         self._suffix = kind != "AzureStore"  # the service has no suffix ranges
         self._batch = kind in ("S3Store", "MemoryStore")  # where a batch may hold missing keys
-        self._local = kind == "LocalStore"
+        self._local, self._s3 = kind == "LocalStore", kind == "S3Store"
         self._flat = frozen if kind == "MemoryStore" else flat_view  # memory keeps the buffer that it is given
         self._closed = False
 
@@ -154,7 +154,7 @@ class ObstoreStore(StoreBase):
             raise Unsupported("the store has no such conditions or metadata", store=self._url, key=key)
         mode: PutMode = "create" if create else "overwrite"
         if if_version is not None:
-            mode = _condition(if_version)
+            mode = _condition(if_version, quoted=not self._s3)
         attributes: Attributes | None = dict(metadata) if metadata else None
         data = self._flat(value)
         with self._at(key):
@@ -301,8 +301,10 @@ def _version(meta: ObjectMeta | PutResult) -> Version | None:
     return tag if version is None else f"{tag} {version}"
 
 
-def _condition(version: Version) -> Any:
+def _condition(version: Version, *, quoted: bool = True) -> Any:
     tag, _, number = version.partition(" ")
+    if not quoted:  # Ceph compares a quoted ETag with nothing; others take both
+        tag = tag.strip('"')
     return {"e_tag": tag, "version": number} if number else {"e_tag": tag}
 
 

@@ -94,7 +94,7 @@ async def test_errors_of_writes(status, body, options, error):
             await store.set("k", b"value", **options)
         assert type(caught.value) is error
         (request,) = server.requests
-        condition = {"create": ("if-none-match", "*"), "if_version": ("if-match", '"1"')}
+        condition = {"create": ("if-none-match", "*"), "if_version": ("if-match", "1")}
         for name in options:
             header, value = condition[name]
             assert request.headers[header] == value

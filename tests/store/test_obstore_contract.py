@@ -12,6 +12,7 @@ from asynczarr.store import GCSStore, ObstoreStore, open_store
 from asynczarr.testing import StoreContract
 
 from .split_store import SplitStore
+from .test_s3_contract import Patient
 
 
 class TestMemory(StoreContract):
@@ -61,6 +62,20 @@ class OnS3(OnServer):
 @pytest.mark.xdist_group("moto")
 class TestMoto(OnS3):
     server_name = "moto_server"
+
+
+@pytest.mark.xdist_group("ceph")
+class TestCeph(OnS3):
+    server_name = "ceph_server"
+
+    @pytest.fixture
+    async def store(self, request, bucket):
+        server = request.getfixturevalue(self.server_name)
+        url = f"s3://{bucket}/run/{secrets.token_hex(8)}"
+        store = open_store(url, engine="obstore", **self.options(server))
+        races = ("test_compare_and_swap_loses_no_update", "test_readers_see_old_or_new")
+        async with Patient(store) if request.node.name in races else store as store:
+            yield store
 
 
 class WrittenByGCS(SplitStore):
