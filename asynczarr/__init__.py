@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, MemoryStore, Store, ZipStore, open_store, register_scheme
+    from .store import FilesystemStore, MemoryStore, S3Store, Store, ZipStore, open_store, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -85,7 +85,9 @@ _LATER = {
         ),
         "array",
     ),
-    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"),
+    **dict.fromkeys(
+        ("FilesystemStore", "MemoryStore", "S3Store", "Store", "ZipStore", "open_store", "register_scheme"), "store"
+    ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
     ),
@@ -123,6 +125,7 @@ __all__ = [
     "PreconditionFailed",
     "Progress",
     "QuotaExceeded",
+    "S3Store",
     "SelectionError",
     "Slice",
     "SliceStream",
