@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from hashlib import md5
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
@@ -22,7 +23,7 @@ from .s3_headers import CRC32C, crc32c, etag_of, metadata_headers, verify_crc32c
 from .s3_multipart import MIN_PART, upload_in_parts
 from .s3_options import AddressingStyle, S3Options
 from .s3_ranges import info, read_part, read_parts
-from .s3_threads import small_or_threaded
+from .s3_threads import THREADS, small_or_threaded
 from .s3_xml import deletion, errors_of_deletion, page_of
 from .sessions import PerLoop
 from .url import without_secrets
@@ -100,7 +101,9 @@ class S3Store(StoreBase):
         self._path = "/" + quoted(self._root)
         self._url = f"s3://{bucket}/{prefix}"
         with extra("s3", store=self._url):
-            from .s3_client import S3Client
+            for library in ("aiohttp", "botocore"):
+                if find_spec(library) is None:
+                    raise ModuleNotFoundError(name=library)
         self._multipart_size, self._part_size, self._checksum = multipart_size, part_size, checksum
         self._capabilities = Capabilities(
             write=not read_only,
@@ -127,7 +130,7 @@ class S3Store(StoreBase):
         )
         self._limit = max_connections
         self._closed = False
-        self._clients: PerLoop[S3Client] = PerLoop(lambda: S3Client.connect(options), S3Client.aclose)
+        self._clients: PerLoop[S3Client] = PerLoop(lambda: _connect(options), lambda client: client.aclose())
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
@@ -279,6 +282,18 @@ class S3Store(StoreBase):
         if writes and not self._capabilities.write:
             raise Unsupported("the store was opened read-only", store=self.url, key=key)
         return _Place(self.url, key)
+
+
+async def _connect(options: S3Options) -> S3Client:
+    kind = await THREADS.run(_load)
+    return await kind.connect(options)
+
+
+def _load() -> type[S3Client]:
+    """The libraries: in a thread, because they read hundreds of files when they are imported."""
+    from .s3_client import S3Client
+
+    return S3Client
 
 
 class _Place:
