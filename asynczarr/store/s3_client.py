@@ -1,6 +1,6 @@
 """Signed requests to one bucket: botocore signs, aiohttp sends, one request a call.
 
-aiobotocore's ``get_object`` does the same for three times the CPU: it resolves the endpoint, builds a model of the
+aiobotocore's ``get_object`` does the same for five times the CPU: it resolves the endpoint, builds a model of the
 request and parses one of the answer each time. And below it aiohttp sends a request again when a connection breaks.
 """
 
