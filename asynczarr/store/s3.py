@@ -6,7 +6,8 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from hashlib import md5
-from typing import Any, Self
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
 from ..errors import AlreadyExists, KeyInvalid, PreconditionFailed, StoreClosed, StoreError, Unsupported
@@ -16,17 +17,19 @@ from .conditions import expect, one_condition
 from .extras import extra
 from .fileio import flat_view
 from .keys import is_valid_key, validate_key, validate_prefix
+from .s3_answer import quoted, there
+from .s3_errors import refusal_of_code
+from .s3_headers import CRC32C, crc32c, etag_of, metadata_headers, verify_crc32c
+from .s3_multipart import MIN_PART, upload_in_parts
+from .s3_options import AddressingStyle, S3Options
+from .s3_ranges import info, read_part, read_parts
+from .s3_threads import THREADS, small_or_threaded
+from .s3_xml import deletion, errors_of_deletion, page_of
 from .sessions import PerLoop
 from .url import without_secrets
 
-with extra("s3", store="s3://"):
-    from .s3_client import S3Client, quoted, small_or_threaded, there
-    from .s3_errors import refusal_of_code
-    from .s3_headers import CRC32C, crc32c, etag_of, metadata_headers, verify_crc32c
-    from .s3_multipart import MIN_PART, upload_in_parts
-    from .s3_ranges import info, read_part, read_parts
-    from .s3_resolve import AddressingStyle, S3Options
-    from .s3_xml import deletion, errors_of_deletion, page_of
+if TYPE_CHECKING:
+    from .s3_client import S3Client
 
 __all__ = ["S3Store"]
 
@@ -64,6 +67,7 @@ class S3Store(StoreBase):
 
     Raises:
         KeyInvalid: a prefix that is no key.
+        Unsupported: aiohttp or botocore is not installed.
     """
 
     def __init__(
@@ -96,6 +100,10 @@ class S3Store(StoreBase):
         self._root = f"{validate_key(prefix)}/" if prefix else ""
         self._path = "/" + quoted(self._root)
         self._url = f"s3://{bucket}/{prefix}"
+        with extra("s3", store=self._url):
+            for library in ("aiohttp", "botocore"):
+                if find_spec(library) is None:
+                    raise ModuleNotFoundError(name=library)
         self._multipart_size, self._part_size, self._checksum = multipart_size, part_size, checksum
         self._capabilities = Capabilities(
             write=not read_only,
@@ -122,7 +130,7 @@ class S3Store(StoreBase):
         )
         self._limit = max_connections
         self._closed = False
-        self._clients: PerLoop[S3Client] = PerLoop(lambda: S3Client.connect(options), S3Client.aclose)
+        self._clients: PerLoop[S3Client] = PerLoop(lambda: _connect(options), lambda client: client.aclose())
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
@@ -274,6 +282,18 @@ class S3Store(StoreBase):
         if writes and not self._capabilities.write:
             raise Unsupported("the store was opened read-only", store=self.url, key=key)
         return _Place(self.url, key)
+
+
+async def _connect(options: S3Options) -> S3Client:
+    kind = await THREADS.run(_load)
+    return await kind.connect(options)
+
+
+def _load() -> type[S3Client]:
+    """The libraries: in a thread, because they read hundreds of files when they are imported."""
+    from .s3_client import S3Client
+
+    return S3Client
 
 
 class _Place:

@@ -1,44 +1,40 @@
 """Signed requests to one bucket: botocore signs, aiohttp sends, one request a call.
 
-aiobotocore's ``get_object`` does the same for three times the CPU: it resolves the endpoint, builds a model of the
+aiobotocore's ``get_object`` does the same for five times the CPU: it resolves the endpoint, builds a model of the
 request and parses one of the answer each time. And below it aiohttp sends a request again when a connection breaks.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import aiohttp
 from botocore.auth import EMPTY_SHA256_HASH, UNSIGNED_PAYLOAD, S3SigV4Auth
 from botocore.exceptions import BotoCoreError
 from yarl import URL
 
-from ..errors import StoreClosed, Truncated, Unauthenticated, Unavailable
-from ..threads import Threads
+from ..errors import (
+    AttemptTimeout,
+    ConnectionFailed,
+    StoreClosed,
+    StoreError,
+    Truncated,
+    Unauthenticated,
+)
 from ..types import BytesLike
-from .s3_errors import broken, refusal, says_missing
-from .s3_resolve import Bucket, S3Options, resolve
+from .s3_answer import Answer
+from .s3_errors import refusal, says_missing
+from .s3_options import S3Options
+from .s3_resolve import Bucket, resolve
+from .s3_threads import HOP_BYTES, THREADS, small_or_threaded
 
-__all__ = ["Answer", "S3Client", "quoted", "small_or_threaded", "there"]
-
-T = TypeVar("T")
-
-_THREADS = Threads(4)  # for botocore, which blocks, and for checksums of large values
-_HOP_BYTES = 256 << 10  # a checksum of more than this costs more than a hop to a thread
+__all__ = ["S3Client"]
 
 _ERROR_BYTES = 64 << 10
 _URGENT = 60  # seconds before they expire in which nobody goes on with old credentials
-
-
-class Answer(NamedTuple):
-    """What came back."""
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _Unsigned:
@@ -85,7 +81,7 @@ class S3Client:
     @classmethod
     async def connect(cls, options: S3Options) -> S3Client:
         """Find the bucket and the credentials, in a thread; nothing is sent to S3."""
-        client = cls(await _THREADS.run(resolve, options), options)
+        client = cls(await THREADS.run(resolve, options), options)
         await anext(client._open)
         return client
 
@@ -121,7 +117,7 @@ class S3Client:
             part: it is for a range, and only 206 will do.
 
         Raises:
-            StoreError: any other answer, no whole answer, or no credentials (see ``s3_errors``).
+            StoreError: any other answer, no whole answer, or no credentials (see ``s3_errors`` and ``_broken``).
         """
         url = self._bucket.url + path
         signed = {**self._headers, **headers} if headers else self._headers.copy()
@@ -134,7 +130,7 @@ class S3Client:
             request = _Unsigned(method, url, signed, payload)
             _Signer(await self._credentials(), self._bucket.service, self._bucket.region).add_auth(request)
         data: Any = body or None
-        if len(body) > _HOP_BYTES:  # in pieces, so that the event loop does other things in between
+        if len(body) > HOP_BYTES:  # in pieces, so that the event loop does other things in between
             signed["Content-Length"] = str(len(body))
             data = _pieces(memoryview(body))
         if self._session.closed:
@@ -147,7 +143,7 @@ class S3Client:
                 good = status == 206 if part else 200 <= status < 300
                 content = await (response.read() if good else response.content.read(_ERROR_BYTES))
         except (aiohttp.ClientError, OSError) as error:
-            failure = broken(error, reading=method == "GET")
+            failure = _broken(error, reading=method == "GET")
             # An error of the parser holds the headers of the request, the signature among them.
             raise failure from (None if isinstance(error, aiohttp.ClientResponseError) else error)
         if not good:
@@ -169,26 +165,25 @@ class S3Client:
         async with self._refreshing:
             if self._frozen is None or (needed is not None and needed()):
                 try:
-                    self._frozen = await _THREADS.run(source.get_frozen_credentials)
+                    self._frozen = await THREADS.run(source.get_frozen_credentials)
                 except BotoCoreError as error:
                     raise Unauthenticated(f"the credentials could not be refreshed: {error}") from error
         return self._frozen
 
 
-def there(answer: Answer | None) -> Answer:
-    """An answer to a request that is not about a key.
-
-    Raises:
-        Unavailable: a 404 without a reason.
-    """
-    if answer is None:
-        raise Unavailable("S3 answered 404")
-    return answer
-
-
-def quoted(key: str) -> str:
-    """A key as S3 wants it in a URL and in a signature."""
-    return quote(key, safe="/-_.~")
+def _broken(error: Exception, *, reading: bool) -> StoreError:
+    """The error that a failure of the connection stands for; `reading`: the answer is all that the request is for."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return AttemptTimeout("no connection within the time", sent=False)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return StoreError(f"the certificate of the server is not trusted: {error.certificate_error}")
+    if isinstance(error, aiohttp.ClientConnectorError):  # raised before a connection exists: nothing was sent
+        return ConnectionFailed(f"no connection: {error.os_error}", sent=False)
+    if isinstance(error, aiohttp.ClientPayloadError) and reading:
+        return Truncated("the connection broke in the middle of the answer")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ConnectionFailed(f"not an answer of HTTP: {error.message}")
+    return ConnectionFailed(f"the connection broke: {type(error).__name__}")
 
 
 def _check_length(headers: Mapping[str, str], body: bytes) -> None:
@@ -205,15 +200,10 @@ def _check_length(headers: Mapping[str, str], body: bytes) -> None:
         raise Truncated(f"{len(body)} bytes came of {length}")
 
 
-async def small_or_threaded(data: BytesLike, function: Callable[[BytesLike], T]) -> T:
-    """``function(data)``, in a thread if that takes longer than the hop."""
-    return function(data) if len(data) <= _HOP_BYTES else await _THREADS.run(function, data)
-
-
 def _hash(body: BytesLike) -> str:
     return sha256(body).hexdigest()
 
 
 async def _pieces(body: memoryview) -> AsyncIterator[memoryview]:
-    for start in range(0, len(body), _HOP_BYTES):
-        yield body[start : start + _HOP_BYTES]
+    for start in range(0, len(body), HOP_BYTES):
+        yield body[start : start + HOP_BYTES]

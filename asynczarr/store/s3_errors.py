@@ -1,4 +1,4 @@
-"""What S3 and the connection to it say when something goes wrong, as errors of asynczarr."""
+"""What S3 says when something goes wrong, as errors of asynczarr."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
 from ..errors import (
-    AttemptTimeout,
-    ConnectionFailed,
     Forbidden,
     IntegrityError,
     KeyInvalid,
@@ -19,14 +15,13 @@ from ..errors import (
     QuotaExceeded,
     StoreError,
     Throttled,
-    Truncated,
     Unauthenticated,
     Unavailable,
     Unsupported,
 )
 from .s3_xml import error_of
 
-__all__ = ["OutOfRange", "broken", "refusal", "refusal_of_code", "says_missing"]
+__all__ = ["OutOfRange", "refusal", "refusal_of_code", "says_missing"]
 
 
 class OutOfRange(StoreError):
@@ -87,21 +82,6 @@ def refusal_of_code(code: str, message: str, status: int = 0) -> StoreError:
         return Throttled(_told(status, code, message))
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or (Unavailable if status >= 500 else StoreError)
     return kind(_told(status, code, message))
-
-
-def broken(error: Exception, *, reading: bool) -> StoreError:
-    """The error that a failure of the connection stands for; `reading`: the answer is all that the request is for."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return AttemptTimeout("no connection within the time", sent=False)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return Unauthenticated(f"the server's certificate is not trusted: {error.certificate_error}")
-    if isinstance(error, aiohttp.ClientConnectorError):  # raised before a connection exists: nothing was sent
-        return ConnectionFailed(f"no connection: {error.os_error}", sent=False)
-    if isinstance(error, aiohttp.ClientPayloadError) and reading:
-        return Truncated("the connection broke in the middle of the answer")
-    if isinstance(error, aiohttp.ClientResponseError):
-        return ConnectionFailed(f"not an answer of HTTP: {error.message}")
-    return ConnectionFailed(f"the connection broke: {type(error).__name__}")
 
 
 def _told(status: int, code: str, message: str) -> str:

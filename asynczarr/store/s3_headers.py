@@ -7,8 +7,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-import google_crc32c
-
 from ..errors import IntegrityError, Truncated, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Version
 
@@ -83,6 +81,8 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def crc32c(data: BytesLike) -> str:
     """The checksum as S3 writes it."""
+    import google_crc32c
+
     return b64encode(google_crc32c.value(data if isinstance(data, bytes) else bytes(data)).to_bytes(4, "big")).decode()
 
 

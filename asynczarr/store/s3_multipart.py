@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from anyio import CancelScope
 
 from ..errors import IntegrityError
 from ..types import Version
-from .s3_client import Answer, S3Client, there
+from .s3_answer import Answer, there
 from .s3_errors import refusal_of_code
 from .s3_xml import completion, error_of, parsed
 from .together import together
+
+if TYPE_CHECKING:
+    from .s3_client import S3Client
 
 __all__ = ["MIN_PART", "upload_in_parts"]
 

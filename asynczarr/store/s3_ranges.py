@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import IntegrityError, PreconditionFailed
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from .s3_client import S3Client
 from .s3_errors import OutOfRange
 from .s3_headers import etag_of, info_of, range_header, verify_part
 from .together import together
+
+if TYPE_CHECKING:
+    from .s3_client import S3Client
 
 __all__ = ["info", "read_part", "read_parts"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -20,31 +19,11 @@ from botocore.loaders import create_loader
 from botocore.utils import get_environ_proxies
 
 from ..errors import Unauthenticated, Unsupported
+from .s3_options import S3Options
 
-__all__ = ["AddressingStyle", "Bucket", "S3Options", "resolve"]
-
-AddressingStyle: TypeAlias = Literal["auto", "virtual", "path"]
+__all__ = ["Bucket", "resolve"]
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request").search
-
-
-@dataclass(frozen=True, slots=True)
-class S3Options:
-    """How to reach a bucket; see the arguments of ``S3Store``."""
-
-    bucket: str
-    endpoint_url: str | None = None
-    region: str | None = None
-    anonymous: bool = False
-    profile: str | None = None
-    access_key_id: str | None = field(default=None, repr=False)
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    addressing_style: AddressingStyle | None = None
-    verify: bool | str | None = None
-    max_connections: int = 64
-    connect_timeout: float = 5.0
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

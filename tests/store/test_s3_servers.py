@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import ssl
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import asynczarr as az
-from asynczarr.errors import Unauthenticated, Unavailable
+from asynczarr.errors import StoreError, Unavailable
 from asynczarr.store import S3Store
 
 from .scripted import answer, scripted
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.xdist_group("ceph")
@@ -110,11 +115,32 @@ async def test_certificates_are_checked(https):
     server, certificate = https
     options = {"endpoint_url": server.address, "access_key_id": "key", "secret_access_key": "secret"}
     async with S3Store("bucket", **options) as store:
-        with pytest.raises(Unauthenticated, match="not trusted"):
+        with pytest.raises(StoreError, match="not trusted") as caught:
             await store.get("k")
+    assert type(caught.value) is StoreError, "trying again does not help"
     assert server.requests == []
     for verify in (str(certificate), False):
         async with S3Store("bucket", verify=verify, **options) as store:
             assert await store.get("k") == b"value"
             await store.set("k", b"x")
     assert server.requests[-1].headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD", "TLS and CRC-32C guard it"
+
+
+@pytest.mark.xdist_group("moto")
+def test_the_example_runs(moto_server, tmp_path):
+    options = moto_server.options
+    bucket = moto_server.create_bucket(f"example-{secrets.token_hex(4)}")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "S3_ENDPOINT": options["endpoint_url"],
+        "S3_BUCKET": bucket,
+        "AWS_ACCESS_KEY_ID": options["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": options["secret_access_key"],
+    }
+    command = [sys.executable, "-W", "error", ROOT / "examples" / "s3.py"]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"s3://{bucket}/asynczarr-example/field.zarr holds ['c/0/0', 'zarr.json']" in done.stdout
