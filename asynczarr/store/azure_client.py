@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ from .answer import answer_begins
 from .azure_account import Account
 from .exchange import connection_error, failure_of, open_session, wait_of
 from .pinned import Reading
-from .ranges import PastTheEnd, reading_of
+from .ranges import PastTheEnd, content_range, reading_of
 from .together import together
 
 __all__ = ["Client", "Missing", "Options", "connect"]
@@ -86,25 +87,39 @@ async def connect(options: Options) -> Client:
         read_timeout=options.read_timeout,
         max_connections=options.max_connections,
     )
-    how: dict[str, Any] = {
-        "transport": _Transport(
+    try:
+        transport = _Transport(
             session=await anext(opened),
             session_owner=False,
             connection_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
-        ),
+        )
+        # In a thread: the library runs a program to find out what machine this is.
+        container, identity = await asyncio.to_thread(_container, options, transport)
+    except BaseException:
+        await opened.aclose()
+        raise
+    return Client(opened, container, identity)
+
+
+def _container(options: Options, transport: AioHttpTransport) -> tuple[ContainerClient, Any]:
+    """The library's client, and a credential if one was made."""
+    account = options.account
+    how: dict[str, Any] = {
+        "transport": transport,
         "retry_total": 0,
         "permit_redirects": False,
         "max_single_get_size": _WHOLE,
         "max_single_put_size": options.single_put_size,
     }
-    account = options.account
-    if account.connection_string is not None:
-        string = account.connection_string
-        return Client(opened, ContainerClient.from_connection_string(string, options.container, **how), None)
-    identity = _default_credential() if account.identity else None
-    credential = identity or account.credential
-    return Client(opened, ContainerClient(account.url or "", options.container, credential, **how), identity)
+    try:
+        if account.connection_string is not None:
+            return ContainerClient.from_connection_string(account.connection_string, options.container, **how), None
+        identity = _default_credential() if account.identity else None
+        credential = identity or account.credential
+        return ContainerClient(account.url or "", options.container, credential, **how), identity
+    except ValueError:  # which may repeat what it was given
+        raise Unauthenticated("the address or the credentials of the account are malformed") from None
 
 
 class Client:
@@ -244,8 +259,13 @@ class _Transport(AioHttpTransport):  # type: ignore[misc]
             raise failure from cause or error
         if ranged and response.status_code == 416:  # the library would ask again
             raise PastTheEnd(response.headers.get("ETag"))
-        if ranged and response.status_code == 206 and not response.content:
-            raise _NoBytes(response.headers)
+        if ranged and response.status_code == 206:
+            if not response.content:
+                raise _NoBytes(response.headers)
+            if content_range(response.headers.get("Content-Range", "")) is None:
+                raise IntegrityError("a partial answer that does not say which part it is")
+        if response.status_code >= 400:  # for want of a charset, the library would try all encodings that it knows
+            response.headers["Content-Type"] = "application/xml; charset=utf-8"
         return response
 
     def _get_request_data(self, request: Any) -> Any:
@@ -263,7 +283,9 @@ def _translated() -> Iterator[None]:
     """Around calls of the library: raises ``Missing`` or one of our errors."""
     try:
         yield
-    except AzureError as error:
+    except StoreError:
+        raise
+    except (AzureError, AttributeError, LookupError, TypeError, ValueError) as error:  # it trusts what it parses
         response: Any = getattr(error, "response", None)
         if response is not None:
             failure = _error_of(response.status_code, response.headers)
