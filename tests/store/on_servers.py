@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +62,19 @@ async def kill_and_go_on(server, store: Store, *, idle: float) -> None:
         assert info is not None
         assert info.version == version
     await store.set("c/0", b"new", if_version=versions["c/0"])
+
+
+async def run_example(name: str, folder: Path, **environment: str) -> str:
+    """Run a program of examples/ against a server; what it prints."""
+    script = Path(__file__).parents[2] / "examples" / name
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-W", "error", str(script)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(script.parents[1]), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
