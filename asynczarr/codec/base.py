@@ -8,9 +8,9 @@ allocates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy.typing as npt
 
@@ -19,7 +19,16 @@ from ..types import BytesLike
 if TYPE_CHECKING:
     from ..metadata.dtypes import DataType
 
-__all__ = ["Array", "ArrayArrayCodec", "ArrayBytesCodec", "BytesBytesCodec", "ChunkSpec", "Codec", "CodecKind"]
+__all__ = [
+    "Array",
+    "ArrayArrayCodec",
+    "ArrayBytesCodec",
+    "BytesBytesCodec",
+    "ChunkSpec",
+    "Codec",
+    "CodecKind",
+    "ManyCodec",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -159,4 +168,13 @@ class BytesBytesCodec(Codec, Protocol):
         Raises:
             CodecError: malformed bytes, or more than `max_size` decoded bytes; found before they are allocated.
         """
+        ...
+
+
+@runtime_checkable
+class ManyCodec(Protocol):
+    """What a bytes -> bytes codec may offer in addition, where many small chunks cost less together."""
+
+    def decode_many(self, chunks: Sequence[BytesLike], size: int) -> Sequence[BytesLike] | None:
+        """Decode each of `chunks`, at least one, to exactly `size` bytes; ``None`` if that fails for any of them."""
         ...

@@ -12,7 +12,8 @@ from ..errors import AsyncZarrError, ChunkMissing
 from ..selection import Selection
 from ..types import Coords
 from .base import WindowStream
-from .load import Failure, Loader
+from .decode import Failure
+from .load import Loader
 from .plan import SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .position import Position, Progress, Tracker
 from .read import MAX_BYTES, shape_of_window

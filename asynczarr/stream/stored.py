@@ -90,10 +90,16 @@ class StoredArray:
         """Bytes of one decoded chunk (with shards: one inner chunk)."""
         return max(1, prod(self.chunk_shape) * self.item_bytes)
 
+    @property
+    def small_chunks(self) -> bool:
+        """Chunks are small enough that handling each costs about as much as decoding it."""
+        return self.chunk_bytes <= SMALL_CHUNK
+
     @cached_property
     def workers(self) -> int:
-        """Thread hops worth having in flight: with small chunks Python dominates, and threads fight for the GIL."""
-        return 1 if self.chunk_bytes < SMALL_CHUNK else max(2, os.cpu_count() or 1)
+        """Thread hops worth having in flight: where Python dominates, threads would fight for the GIL."""
+        chain = self.chain if self.shard is None else self.shard.chain
+        return 1 if self.small_chunks and not chain.batches else max(2, os.cpu_count() or 1)
 
     def key(self, coords: Coords) -> str:
         """Key of a stored object."""
