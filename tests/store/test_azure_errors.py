@@ -328,7 +328,8 @@ async def test_nothing_secret_is_logged(server, caplog):
 
 def test_without_azure_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "azure.storage.blob.aio", None)
-    monkeypatch.delitem(sys.modules, "asynczarr.store.azure_client", raising=False)
-    monkeypatch.delattr(asynczarr.store, "azure_client", raising=False)
+    for module in ("azure_client", "azure_transport"):
+        monkeypatch.delitem(sys.modules, f"asynczarr.store.{module}", raising=False)
+        monkeypatch.delattr(asynczarr.store, module, raising=False)
     with pytest.raises(errors.Unsupported, match=r"pip install 'asynczarr\[azure\]'"):
         open_store("az://container", anonymous=True)
