@@ -82,7 +82,7 @@ class AzureStore(RemoteStore):
     ) -> None:
         super().__init__(f"az://{container}", prefix, read_only=read_only)
         with extra("azure", store=self.url):
-            from . import azure_client
+            from . import azure_client, azure_transport
         given = Credentials(connection_string, account_key, sas_token, credential, anonymous)
         options = azure_client.Options(
             find_account(account, endpoint, given, store=self.url),
@@ -94,7 +94,7 @@ class AzureStore(RemoteStore):
             max_connections=max_connections,
         )
         self._single_put_size = single_put_size
-        self._missing = azure_client.Missing
+        self._missing = azure_transport.Missing
         self._clients: PerLoop[Client] = PerLoop(lambda: azure_client.connect(options), lambda client: client.aclose())
 
     @classmethod

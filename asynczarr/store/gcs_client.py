@@ -39,7 +39,7 @@ _TOKEN_TIMEOUT = 10
 _REFRESH_AFTER = 0.8  # of the life of a token
 _NO_BUCKET = re.compile(r"bucket does not exist", re.IGNORECASE).search
 _MESSAGE = re.compile(r'"message":\s*"([^"]*)"').search
-_TOO_FAST = re.compile(r'"reason":\s*"(?:userR|r)ateLimitExceeded"').search
+_TOO_FAST = re.compile(r'"reason":\s*"(?:rate|userRate)LimitExceeded"').search
 
 
 class Missing(Exception):

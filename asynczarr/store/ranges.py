@@ -9,9 +9,10 @@ from ..errors import IntegrityError, Truncated
 from ..types import ByteRange, Version
 from .pinned import Reading
 
-__all__ = ["PastTheEnd", "range_header", "reading_of"]
+__all__ = ["PastTheEnd", "content_range", "range_header", "reading_of"]
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)").fullmatch
+content_range = re.compile(r"bytes (\d+)-(\d+)/(\d+)").fullmatch
+"""Matches the value of a ``Content-Range`` header: first byte, last byte, size of the whole value."""
 
 
 class PastTheEnd(Exception):
@@ -46,7 +47,7 @@ def reading_of(
     """
     if status == 200:
         return Reading(body, len(body), version)
-    match = _CONTENT_RANGE(headers.get("Content-Range", ""))
+    match = content_range(headers.get("Content-Range", ""))
     if match is None and byte_range.start < 0 and headers.get("Content-Length") == "0":
         return Reading(b"", 0, version)  # only an empty value ends with nothing; emulators answer so
     if match is None:

@@ -110,9 +110,10 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
     Raises:
         KeyInvalid: no bucket, a user or port in its place, or a query or fragment.
     """
-    bucket, _, prefix = url.partition("://")[2].partition("/")
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
     if not bucket or "?" in url or "#" in url or not re.fullmatch(r"[A-Za-z0-9._\-]+", bucket):
-        raise KeyInvalid("write scheme://bucket/folder", store=without_secrets(url))
+        raise KeyInvalid("write scheme://bucket/folder", store=f"{scheme}://")
     return bucket, prefix
 
 

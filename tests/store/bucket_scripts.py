@@ -134,7 +134,11 @@ class Azure(Service):
             del self.values[name]
             return Reply(202)
         version, data, metadata = self.values[name]
-        found = {"ETag": f'"{version}"', "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT", "x-ms-blob-type": "BlockBlob"}
+        found = {
+            "ETag": f'"{version}"',
+            "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT",
+            "x-ms-blob-type": "BlockBlob",
+        }
         if request.method == "HEAD":
             own = {f"x-ms-meta-{key}": value for key, value in metadata.items()}
             return Reply(200, data, {**found, **own})
@@ -143,16 +147,21 @@ class Azure(Service):
     def put(self, request: Request, name: str, query: dict[str, str]) -> Reply:
         data = request.body
         if query.get("comp") == "blocklist":
-            data = b"".join(self.blocks[block] for block in request.body.decode().split("<Latest>")[1:] for block in [
-                block.partition("<")[0]
-            ])
+            data = b"".join(
+                self.blocks[block]
+                for block in request.body.decode().split("<Latest>")[1:]
+                for block in [block.partition("<")[0]]
+            )
         prefix = "x-ms-meta-"
         metadata = {key.removeprefix(prefix): v for key, v in request.headers.items() if key.startswith(prefix)}
         return Reply(201, b"", {"ETag": f'"{self.write(name, data, metadata)}"'})
 
     def listing(self, query: dict[str, str]) -> Reply:
         names = sorted(name for name in self.values if name.startswith(query.get("prefix", "")))
-        blobs = "".join(f"<Blob><Name>{escape(name)}</Name><Properties/></Blob>" for name in names)
+        blobs = "".join(
+            f"<Blob><Name>{escape(name)}</Name><Properties><BlobType>BlockBlob</BlobType></Properties></Blob>"
+            for name in names
+        )
         body = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
         return Reply(200, body.encode(), {"Content-Type": "application/xml"})
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
 import pytest
@@ -59,15 +61,16 @@ class Cloud:
     secret: str
     version: str
 
-    def server(self, *faults: Reply | None, always: Reply | None = None) -> ScriptedServer:
+    def server(
+        self, *faults: Reply | None, always: Reply | None = None, ssl: SSLContext | None = None
+    ) -> ScriptedServer:
         """Give `faults` for the first requests (``None`` is none), then `always` or what the service says."""
         todo = list(faults)
 
         def script(request):
-            reply = (todo.pop(0) if todo else always) or self.service(request)
-            return reply
+            return (todo.pop(0) if todo else always) or self.service(request)
 
-        return ScriptedServer(script)
+        return ScriptedServer(script, ssl)
 
 
 class RemoteFaults:
@@ -92,9 +95,9 @@ class RemoteFaults:
             with pytest.raises(errors.StoreError) as caught:
                 await VERBS[verb](store)
             assert type(caught.value) is error
+            assert len(server.requests) == 1
             assert caught.value.store == store.url
             assert caught.value.key == {"delete_many": None, "list": "a/", "list_dir": "a/"}.get(verb, "a/k")
-            assert len(server.requests) == 1
 
     @pytest.mark.parametrize("verb", ["get", "set", "list"])
     @pytest.mark.parametrize("status", [429, 503])
@@ -266,6 +269,18 @@ class RemoteFaults:
             await asyncio.sleep(0.05)
             assert server.connections == 0
 
+    async def test_certificates_are_checked(self, cloud, tmp_path):
+        context, certificate = await asyncio.to_thread(certified, tmp_path)
+        async with cloud.server(ssl=context) as server:
+            async with cloud.make(server.url) as store:
+                with pytest.raises(errors.StoreError, match="certificate") as caught:
+                    await store.get("k")
+                assert type(caught.value) is errors.StoreError  # trying again does not help
+            assert server.requests == []
+            for trust in (str(certificate), False):
+                async with cloud.make(server.url, verify=trust) as store:
+                    assert await store.get("k") is None
+
     async def test_closed_with_a_request_in_flight(self, cloud):
         async with cloud.server(Reply(silent=5)) as server:
             store = cloud.make(server.url)
@@ -287,11 +302,24 @@ class RemoteFaults:
             async with cloud.server() as server:
                 store = await use(server.url)
                 await asyncio.to_thread(lambda: asyncio.run(use(server.url, store)))
-                await asyncio.gather(*(asyncio.to_thread(lambda: asyncio.run(use(server.url, store))) for _ in range(3)))
+                await asyncio.gather(
+                    *(asyncio.to_thread(lambda: asyncio.run(use(server.url, store))) for _ in range(3))
+                )
                 await use(server.url, store)
                 await store.aclose()
 
         asyncio.run(main())
+
+
+def certified(folder):
+    """A TLS server's context for ``localhost``, and the file of its certificate."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
 
 
 def everything_about(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,17 @@ Answer = Callable[[Request], Reply]
 class ScriptedServer:
     """``async with ScriptedServer(script) as server``; `script` is one answer for all requests or a list of replies."""
 
-    def __init__(self, script: Answer | list[Reply]) -> None:
+    def __init__(self, script: Answer | list[Reply], ssl: SSLContext | None = None) -> None:
         self._script = script
+        self._ssl = ssl
         self.requests: list[Request] = []
         self.fault: Callable[[Reply], object] | None = None  # changes each answer
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> ScriptedServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._ssl)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}" if self._ssl is None else f"https://localhost:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import time
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 import asynczarr.store
 from asynczarr import errors
@@ -13,7 +17,7 @@ from asynczarr.store import AzureStore, open_store
 from asynczarr.types import ByteRange
 
 from .bucket_scripts import Azure, error
-from .remote_faults import VALUE, VERBS, Cloud, RemoteFaults, everything_about
+from .remote_faults import VALUE, VERBS, Cloud, RemoteFaults, certified, everything_about
 from .scripted_http import Reply, ScriptedServer
 
 KEY = "c2VjcmV0LWtleQ=="
@@ -132,10 +136,10 @@ async def test_a_range_without_bytes_is_looked_into(server):
 
 
 async def test_folders_of_a_hierarchical_namespace_are_no_keys():
-    blobs = (
-        "<Blob><Name>a</Name><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob><Blob><Name>a/k</Name></Blob>"
-    )
-    body = f"<EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>".encode()
+    kind = "<Properties><BlobType>BlockBlob</BlobType></Properties>"
+    folder = f"<Blob><Name>a</Name>{kind}<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>"
+    blobs = f"<Blobs>{folder}<Blob><Name>a/k</Name>{kind}</Blob></Blobs>"
+    body = f"<EnumerationResults>{blobs}<NextMarker/></EnumerationResults>".encode()
     reply = Reply(200, body, {"Content-Type": "application/xml"})
     async with ScriptedServer(lambda _: reply) as server, store_on(server) as store:
         assert [key async for key in store.list()] == ["a/k"]
@@ -205,6 +209,71 @@ async def test_credentials(server, monkeypatch):
     assert await signed_how(server, AzureStore("bucket", endpoint=endpoint, anonymous=True)) == "nothing"
 
 
+class Identity:
+    def __init__(self):
+        self.asked = 0
+
+    async def get_token(self, *scopes, **_):
+        self.asked += 1
+        await asyncio.sleep(0)
+        return AccessToken("secret-token", int(time.time()) + 3600)
+
+
+async def test_tokens_of_an_identity(tmp_path):
+    context, certificate = await asyncio.to_thread(certified, tmp_path)
+    identity = Identity()
+    async with ScriptedServer(Azure(), context) as server:
+        endpoint = f"{server.url}/account"
+        async with AzureStore("bucket", endpoint=endpoint, credential=identity, verify=str(certificate)) as store:
+            await store.set("k", VALUE)
+            assert await store.get("k") == VALUE
+        assert {request.headers["authorization"] for request in server.requests} == {"Bearer secret-token"}
+        assert (identity.asked, len(server.requests)) == (1, 2)
+        server._script = lambda _: Reply(401, headers={"WWW-Authenticate": "Bearer"})
+        async with AzureStore("bucket", endpoint=endpoint, credential=identity, verify=str(certificate)) as store:
+            with pytest.raises(errors.Unauthenticated) as caught:
+                await store.get("k")
+        assert "secret" not in everything_about(caught.value)
+        assert len(server.requests) == 3
+
+
+async def test_an_identity_that_fails(server):
+    class Nobody:
+        async def get_token(self, *_, **__):
+            raise ClientAuthenticationError("nobody is logged in")
+
+    async with AzureStore("bucket", endpoint="https://account.blob.core.windows.net", credential=Nobody()) as store:
+        with pytest.raises(errors.Unauthenticated, match="nobody is logged in"):
+            await store.get("k")
+
+
+@pytest.mark.usefixtures("no_environment")
+async def test_the_default_identity_is_made_and_closed(monkeypatch):
+    aio = pytest.importorskip("azure.identity.aio")
+    made = []
+
+    class Recorded(Identity):
+        closed = False
+
+        async def close(self):
+            self.closed = True
+
+    monkeypatch.setattr(aio, "DefaultAzureCredential", lambda: made.append(Recorded()) or made[-1])
+    async with open_store("abfs://container@account.dfs.core.windows.net") as store:
+        await store._clients.get()
+        (identity,) = made
+        assert not identity.closed
+    assert identity.closed
+
+
+async def test_malformed_credentials():
+    for options in ({"connection_string": "AccountKey=secret"}, {"endpoint": "http://h", "account_key": "secret"}):
+        async with AzureStore("bucket", **options) as store:
+            with pytest.raises(errors.Unauthenticated) as caught:
+                await store.get("k")
+            assert "secret" not in everything_about(caught.value)
+
+
 @pytest.mark.usefixtures("no_environment")
 async def test_keys_of_one_account_are_not_shown_to_another(monkeypatch):
     from asynczarr.store.azure_account import Credentials, find_account
@@ -259,7 +328,8 @@ async def test_nothing_secret_is_logged(server, caplog):
 
 def test_without_azure_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "azure.storage.blob.aio", None)
-    monkeypatch.delitem(sys.modules, "asynczarr.store.azure_client", raising=False)
-    monkeypatch.delattr(asynczarr.store, "azure_client", raising=False)
+    for module in ("azure_client", "azure_transport"):
+        monkeypatch.delitem(sys.modules, f"asynczarr.store.{module}", raising=False)
+        monkeypatch.delattr(asynczarr.store, module, raising=False)
     with pytest.raises(errors.Unsupported, match=r"pip install 'asynczarr\[azure\]'"):
         open_store("az://container", anonymous=True)

@@ -10,6 +10,9 @@ from asynczarr.errors import ConnectionFailed, PreconditionFailed
 from asynczarr.store import GCSStore
 from asynczarr.testing import StoreContract
 
+from ..servers.fake_gcs import FakeGCSServer
+from .on_servers import kill_and_go_on, run_example, use_in_loops_threads_and_forks
+
 pytestmark = pytest.mark.xdist_group("fake_gcs")
 _numbers = count()
 
@@ -58,3 +61,21 @@ class TestGCS(StoreContract):
         with pytest.raises(PreconditionFailed):
             await store.delete("k", if_version=new)
         assert await store.get("k") is None
+
+
+async def test_loops_threads_and_forks(fake_gcs_server, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake_gcs_server.address)
+    await use_in_loops_threads_and_forks(f"gs://{fake_gcs_server.bucket}/forks")
+
+
+@pytest.mark.usefixtures("fake_gcs_server")
+async def test_a_server_that_is_killed():
+    with FakeGCSServer() as server:
+        async with GCSStore(server.bucket, api_root=server.address, anonymous=True) as store:
+            await kill_and_go_on(server, store, idle=0)
+
+
+async def test_the_example(fake_gcs_server, tmp_path):
+    where = {"GCS_URL": f"gs://{fake_gcs_server.bucket}/example", "STORAGE_EMULATOR_HOST": fake_gcs_server.address}
+    for _ in range(2):
+        assert "The lock is taken." in await run_example("gcs.py", tmp_path, **where)
