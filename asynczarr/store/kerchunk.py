@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 from urllib.parse import unquote
 
-from ..errors import AsyncZarrError, Forbidden, KeyInvalid, MetadataError, NotFound, Truncated, Unsupported
+from ..errors import Forbidden, KeyInvalid, MetadataError, NotFound, Truncated, Unsupported
 from ..threads import Threads
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, Store
@@ -17,6 +16,7 @@ from .fileio import absolute
 from .kerchunk_document import References, Target, parse
 from .keys import validate_key, validate_prefix
 from .listing import below, children
+from .places import located
 from .read_only import ReadOnlyStore
 from .sessions import PerLoop
 from .url import local_path, open_store, without_secrets
@@ -90,7 +90,7 @@ class ReferenceStore(ReadOnlyStore):
             Truncated: the file ends before the part that is referred to.
             Forbidden: the file is not below what may be read.
         """
-        with self._at(key):
+        with located(self._url, key):
             found = await self._find(key)
             part = byte_range or _ALL
             if not isinstance(found, Target):
@@ -111,7 +111,7 @@ class ReferenceStore(ReadOnlyStore):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. Of one version of the file, if its store has versions."""
-        with self._at(key):
+        with located(self._url, key):
             found = await self._find(key)
             if if_version is not None:
                 raise Unsupported("references have no versions")
@@ -130,7 +130,7 @@ class ReferenceStore(ReadOnlyStore):
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. No request, if the document tells the length."""
-        with self._at(key):
+        with located(self._url, key):
             found = await self._find(key)
             if found is None:
                 return None
@@ -169,7 +169,7 @@ class ReferenceStore(ReadOnlyStore):
     async def _listable(self, prefix: str) -> References:
         validate_prefix(prefix)
         self._check_open(prefix)
-        with self._at(None):
+        with located(self._url, None):
             return self._document or await self._loading.get()
 
     async def _load(self) -> References:
@@ -209,14 +209,6 @@ class ReferenceStore(ReadOnlyStore):
             query = self._folder.partition("?")[2] if root == _own_root(self._folder) else ""
             self._opened[root] = open_store(f"{root}?{query}" if query else root or "/", mode="r", **how)
         return self._opened[root], path
-
-    @contextmanager
-    def _at(self, key: str | None) -> Iterator[None]:
-        try:
-            yield
-        except AsyncZarrError as error:
-            error.at(store=self._url, key=key)
-            raise
 
 
 def _document_at(where: str) -> tuple[str, str]:

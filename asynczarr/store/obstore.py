@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..errors import (
@@ -26,6 +25,7 @@ from .keys import is_valid_key, validate_key, validate_prefix
 from .obstore_errors import PastTheEnd, Unranged, is_missing, obstore_error
 from .obstore_open import address, capabilities, make_store
 from .pinned import Reading, read_ranges
+from .places import located
 from .together import together
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class ObstoreStore(StoreBase):
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request; one more for a range past the end."""
         self._use(key)
-        with self._at(key):
+        with located(self._url, key):
             # Not by get_range_async, which costs a third less: it does not tell whether a short answer is all there is.
             reading = await self._read(key, byte_range or _ALL, None)
         return None if reading is None else reading.data
@@ -118,7 +118,7 @@ class ObstoreStore(StoreBase):
         async def read(part: ByteRange, pin: Version | None) -> Reading | None:
             return await self._read(key, part, pin)
 
-        with self._at(key):
+        with located(self._url, key):
             try:
                 return await read_ranges(read, ranges, if_version, limit=_AT_ONCE)
             except PreconditionFailed:  # some services say so of missing keys
@@ -129,7 +129,7 @@ class ObstoreStore(StoreBase):
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
         self._use(key)
-        with self._at(key):
+        with located(self._url, key):
             result = await self._ask(lambda: self._obstore.get_async(self._store, key, options={"head": True}))
         if result is None:
             return None
@@ -157,7 +157,7 @@ class ObstoreStore(StoreBase):
             mode = _condition(if_version, quoted=not self._s3)
         attributes: Attributes | None = dict(metadata) if metadata else None
         data = self._flat(value)
-        with self._at(key):
+        with located(self._url, key):
             try:
                 done = await self._obstore.put_async(
                     self._store, key, data, mode=mode, attributes=attributes, use_multipart=False
@@ -174,7 +174,7 @@ class ObstoreStore(StoreBase):
         self._use(key, write=True)
         if if_version is not None:
             raise Unsupported("obstore has no conditional delete", store=self._url, key=key)
-        with self._at(key):
+        with located(self._url, key):
             await self._delete(key)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
@@ -182,7 +182,7 @@ class ObstoreStore(StoreBase):
         for key in keys:
             self._use(key, write=True)
         pages = [keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE)] if self._batch else keys
-        with self._at(None):
+        with located(self._url, None):
             await together(self._delete, pages, _AT_ONCE if not self._batch else 1)
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
@@ -197,7 +197,7 @@ class ObstoreStore(StoreBase):
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``. obstore gathers all names before it returns any."""
         self._use_prefix(prefix)
-        with self._at(None):
+        with located(self._url, None):
             found = await self._ask(lambda: self._obstore.list_with_delimiter_async(self._store, prefix or None))
         if found is None:
             return
@@ -251,7 +251,7 @@ class ObstoreStore(StoreBase):
         await self._ask(lambda: self._obstore.delete_async(self._store, keys))
 
     async def _next(self, pages: ListStream[Sequence[ObjectMeta]]) -> Sequence[ObjectMeta] | None:
-        with self._at(None):
+        with located(self._url, None):
             return await self._ask(lambda: anext(pages, None))
 
     async def _is_used(self, path: str) -> bool:
@@ -266,14 +266,6 @@ class ObstoreStore(StoreBase):
             if is_missing(error):
                 return None
             raise obstore_error(error) from error
-
-    @contextmanager
-    def _at(self, key: str | None) -> Iterator[None]:
-        try:
-            yield
-        except StoreError as error:
-            error.at(store=self._url, key=key)
-            raise
 
     def _use(self, key: str, *, write: bool = False) -> None:
         validate_key(key)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import IntegrityError, StoreClosed, StoreError, Unavailable, Unsupported
+from ..errors import IntegrityError, StoreClosed, Unavailable, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities, StoreBase
 from .extras import extra
@@ -17,6 +16,7 @@ from .fileio import absolute, frozen
 from .foreign_errors import foreign_error
 from .keys import is_valid_key, validate_key, validate_prefix
 from .listing import children
+from .places import located
 from .together import together
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class ZarrPythonStore(StoreBase):
             # Not all stores cut suffixes right, and icechunk refuses ranges that end past the end of a value.
             parts = await self.get_ranges(key, [part])
             return None if parts is None else parts.data[0]
-        with self._at(key):
+        with located(self._url, key):
             try:
                 return await self._get(key, part)
             except Exception as error:
@@ -103,7 +103,7 @@ class ZarrPythonStore(StoreBase):
         self._use(key)
         if if_version is not None:
             raise Unsupported("stores of zarr-python have no versions", store=self._url, key=key)
-        with self._at(key):
+        with located(self._url, key):
             for _ in range(_ATTEMPTS):
                 size = await self._size(key)
                 if size is None:
@@ -116,7 +116,7 @@ class ZarrPythonStore(StoreBase):
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. Stores that do not know a size read the value for it."""
         self._use(key)
-        with self._at(key):
+        with located(self._url, key):
             size = await self._size(key)
         return None if size is None else ObjectInfo(size)
 
@@ -134,7 +134,7 @@ class ZarrPythonStore(StoreBase):
         if create or if_version is not None or metadata:
             raise Unsupported("stores of zarr-python have no conditions and no metadata", store=self._url, key=key)
         data = self._prototype.buffer.from_bytes(frozen(value))
-        with self._at(key):
+        with located(self._url, key):
             await self._ask(lambda: self._store.set(key, data))
         return None
 
@@ -143,7 +143,7 @@ class ZarrPythonStore(StoreBase):
         self._use(key, write=True)
         if if_version is not None:
             raise Unsupported("stores of zarr-python have no conditions", store=self._url, key=key)
-        with self._at(key):
+        with located(self._url, key):
             if self._fs is not None and _PATTERN(key):
                 raise Unsupported("fsspec would remove all keys that match this one as a pattern")
             if await self._exists(key):  # some, given the name of a folder, would remove all of it
@@ -176,7 +176,7 @@ class ZarrPythonStore(StoreBase):
         found_here = self._listed(lambda: self._store.list_dir(prefix.rstrip("/")))
         names = iter({name.rstrip("/"): None async for name in found_here})
         while page := tuple(islice(names, _PAGE)):
-            with self._at(None):
+            with located(self._url, None):
                 found = await together(kind, page, _AT_ONCE)
             for name in filter(None, found):
                 yield name
@@ -254,13 +254,13 @@ class ZarrPythonStore(StoreBase):
     async def _listable(self, prefix: str) -> str:
         """`prefix`, or the nearest above it that icechunk agrees to list: it takes only those of nodes."""
         if self._icechunk:
-            with self._at(None):
+            with located(self._url, None):
                 while prefix and not await self._exists(f"{prefix}zarr.json"):
                     prefix = prefix[: prefix[:-1].rfind("/") + 1]
         return prefix
 
     async def _listed(self, call: Callable[[], AsyncIterator[str]]) -> AsyncIterator[str]:
-        with self._at(None):
+        with located(self._url, None):
             names = call()
             while (name := await self._ask(lambda: anext(names, None))) is not None:
                 if is_valid_key(name.rstrip("/")) and not _TEMPORARY(name):
@@ -271,14 +271,6 @@ class ZarrPythonStore(StoreBase):
             return await call()
         except Exception as error:
             raise foreign_error(error, self._url) from error
-
-    @contextmanager
-    def _at(self, key: str | None) -> Iterator[None]:
-        try:
-            yield
-        except StoreError as error:
-            error.at(store=self._url, key=key)
-            raise
 
     def _use(self, key: str, *, write: bool = False) -> None:
         validate_key(key)

@@ -17,7 +17,7 @@ from asynczarr import errors
 from asynczarr.store import HTTPStore
 from asynczarr.types import ByteRange, Parts
 
-from .scripted_replies import Reply, ScriptedServer
+from .scripted_http import Reply, ScriptedServer
 
 VALUE = bytes(range(100))
 ALL = ByteRange()

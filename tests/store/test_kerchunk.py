@@ -15,7 +15,7 @@ from asynczarr.store.kerchunk_document import parse
 from asynczarr.testing import HOSTILE_KEYS, HOSTILE_PREFIXES
 from asynczarr.types import ByteRange
 
-from .scripted_replies import Reply, ScriptedServer
+from .scripted_http import Reply, ScriptedServer
 
 DATA = bytes(range(200))
 

@@ -18,7 +18,7 @@ from asynczarr import errors
 from asynczarr.store import ObstoreStore, open_store
 from asynczarr.types import ByteRange
 
-from .scripted_replies import Reply, ScriptedServer
+from .scripted_http import Reply, ScriptedServer
 
 FULL = {"ETag": '"1"', "Last-Modified": "Wed, 25 Nov 2026 19:22:44 GMT"}
 VALUE = bytes(range(100))
