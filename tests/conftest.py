@@ -57,6 +57,7 @@ def _blockbuster() -> BlockBuster:
         ("os.stat", "importlib/metadata/__init__.py", "entry_points"),
         ("os.listdir", "importlib/metadata/__init__.py", "entry_points"),
         ("io.TextIOWrapper.read", "importlib/metadata/__init__.py", "entry_points"),
+        ("io.TextIOWrapper.read", "gcloud/aio/auth/__init__.py", "<module>"),  # reads its own version when imported
     ]
     for call, file, function in allowed:
         guard.functions[call].can_block_in(file, function)

@@ -11,16 +11,30 @@ from .memory import MemoryStore
 from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
+    from .azure import AzureStore
     from .filesystem import FilesystemStore
+    from .gcs import GCSStore
+    from .http import HTTPStore
+    from .kerchunk import ReferenceStore
+    from .obstore import ObstoreStore
+    from .s3 import S3Store
+    from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
 
 __all__ = [
+    "AzureStore",
     "Capabilities",
     "FilesystemStore",
+    "GCSStore",
+    "HTTPStore",
     "MemoryStore",
+    "ObstoreStore",
+    "ReferenceStore",
+    "S3Store",
     "Store",
     "StoreBase",
     "SyncStore",
+    "ZarrPythonStore",
     "ZipStore",
     "open_store",
     "register_scheme",
@@ -29,7 +43,17 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip"}
+_LATER = {
+    "AzureStore": ".azure",
+    "FilesystemStore": ".filesystem",
+    "GCSStore": ".gcs",
+    "HTTPStore": ".http",
+    "ObstoreStore": ".obstore",
+    "ReferenceStore": ".kerchunk",
+    "S3Store": ".s3",
+    "ZarrPythonStore": ".zarr_python",
+    "ZipStore": ".zip",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -79,6 +79,10 @@ class Edit:
             return self._shard(chain.shard, current)
         old = None if current is None or self.whole else chain.decode(current)
         return self._encode(chain, _merged(self.array, self.shape, self.patches, old, self.whole))
+
+    def keeping_fill_values(self) -> Edit:
+        """The same for a store that cannot delete on a condition: what is empty is stored instead."""
+        return replace(self, array=replace(self.array, write_empty=True))
 
     def _shard(self, layout: ShardLayout, current: BytesLike | None) -> BytesLike | None:
         chunks: dict[Coords, BytesLike] = {}

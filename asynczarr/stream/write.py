@@ -189,6 +189,10 @@ async def _store_async(edit: Edit) -> None:
                 parts = await store.get_ranges(edit.key, [ByteRange(0, _limit(edit))])
         current = parts.data[0] if parts else None
         value = edit.apply(current) if _tiny(edit) else await pool.run(edit.apply, current)
+        if value is None and parts and swap and not store.capabilities.cas_delete:
+            value = await pool.run(edit.keeping_fill_values().apply, current)
+            if value is None:  # nothing was in it before either
+                return
         version = parts.version if parts and swap else None
         try:
             async with slots:

@@ -11,10 +11,25 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from .azurite import AzuriteServer
 from .base import Server
+from .ceph import CephServer
+from .fake_gcs import FakeGCSServer
+from .moto import MotoServer
+from .nginx import NginxServer
+from .plain import PlainServer
 from .redis import RedisServer
 
-__all__ = ["redis_server", "server_fixture"]
+__all__ = [
+    "azurite_server",
+    "ceph_server",
+    "fake_gcs_server",
+    "moto_server",
+    "nginx_server",
+    "plain_server",
+    "redis_server",
+    "server_fixture",
+]
 
 S = TypeVar("S", bound=Server)
 
@@ -34,4 +49,10 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+azurite_server = server_fixture(AzuriteServer)
+ceph_server = server_fixture(CephServer)
+fake_gcs_server = server_fixture(FakeGCSServer)
+moto_server = server_fixture(MotoServer)
+nginx_server = server_fixture(NginxServer)
+plain_server = server_fixture(PlainServer)
 redis_server = server_fixture(RedisServer)
