@@ -24,7 +24,7 @@ from .s3_multipart import MIN_PART, upload_in_parts
 from .s3_options import AddressingStyle, S3Options
 from .s3_ranges import info, read_part, read_parts
 from .s3_threads import THREADS, small_or_threaded
-from .s3_xml import deletion, errors_of_deletion, page_of
+from .s3_xml import MAX_XML, deletion, errors_of_deletion, page_of
 from .sessions import PerLoop
 from .url import without_secrets
 
@@ -239,7 +239,7 @@ class S3Store(StoreBase):
                 body = deletion(self._root + key for key in unique[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
-                answer = await client.request("POST", "/?delete=", headers=headers, body=body)
+                answer = await client.request("POST", "/?delete=", headers=headers, body=body, limit=MAX_XML)
                 for key, code, message in errors_of_deletion(there(answer).body):
                     if code != "NoSuchKey":
                         raise refusal_of_code(code, message).at(key=key.removeprefix(self._root))
@@ -264,7 +264,7 @@ class S3Store(StoreBase):
         while True:
             with self._at(prefix):
                 client = await self._clients.get()
-                page = page_of(there(await client.request("GET", query + token)).body)
+                page = page_of(there(await client.request("GET", query + token, limit=MAX_XML)).body)
             for name in page.names:
                 yield name.removeprefix(self._root)
             if not page.following:

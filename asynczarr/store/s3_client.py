@@ -19,6 +19,7 @@ from yarl import URL
 from ..errors import (
     AttemptTimeout,
     ConnectionFailed,
+    IntegrityError,
     StoreClosed,
     StoreError,
     Truncated,
@@ -105,6 +106,7 @@ class S3Client:
         body: BytesLike = b"",
         verified: bool = False,
         part: bool = False,
+        limit: int | None = None,
     ) -> Answer | None:
         """Send one request, once, and read the answer; ``None`` if the key is missing.
 
@@ -115,6 +117,7 @@ class S3Client:
             body: flat bytes.
             verified: a header is a checksum of the body, so that TLS and a signature of the headers are enough.
             part: it is for a range, and only 206 will do.
+            limit: bytes that the body of the answer may have.
 
         Raises:
             StoreError: any other answer, no whole answer, or no credentials (see ``s3_errors`` and ``_broken``).
@@ -141,7 +144,10 @@ class S3Client:
             ) as response:
                 status, found = response.status, response.headers
                 good = status == 206 if part else 200 <= status < 300
-                content = await (response.read() if good else response.content.read(_ERROR_BYTES))
+                if good:
+                    content = await _body(response, limit)
+                else:  # a whole value in place of a part is not read at all
+                    content = await _beginning(response, _ERROR_BYTES) if status >= 300 else b""
         except (aiohttp.ClientError, OSError) as error:
             failure = _broken(error, reading=method == "GET")
             # An error of the parser holds the headers of the request, the signature among them.
@@ -184,6 +190,28 @@ def _broken(error: Exception, *, reading: bool) -> StoreError:
     if isinstance(error, aiohttp.ClientResponseError):
         return ConnectionFailed(f"not an answer of HTTP: {error.message}")
     return ConnectionFailed(f"the connection broke: {type(error).__name__}")
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int | None) -> bytes:
+    """All of it, if it is no longer than `limit`.
+
+    Raises:
+        IntegrityError: it is longer, and was not read.
+    """
+    length = response.content_length
+    if limit is None or (length is not None and length <= limit):
+        return await response.read()
+    content = b"" if length is not None else await _beginning(response, limit + 1)
+    if length is not None or len(content) > limit:
+        raise IntegrityError(f"an answer of more than {limit} bytes")
+    return content
+
+
+async def _beginning(response: aiohttp.ClientResponse, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size and (piece := await response.content.read(size - len(content))):
+        content += piece
+    return bytes(content)
 
 
 def _check_length(headers: Mapping[str, str], body: bytes) -> None:

@@ -14,7 +14,7 @@ from ..errors import IntegrityError
 from ..types import Version
 from .s3_answer import Answer, there
 from .s3_errors import refusal_of_code
-from .s3_xml import completion, error_of, parsed
+from .s3_xml import MAX_XML, completion, error_of, parsed
 from .together import together
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def upload_in_parts(
     upload = await _begin(client, path, headers)
     try:
         etags = await together(send, range(0, len(value), size), _AT_A_TIME)
-        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags))
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), limit=MAX_XML)
         return _completed(there(answer).body)
     except BaseException:
         await _finished(client.request("DELETE", f"{path}?uploadId={upload}"))
@@ -62,7 +62,7 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
         upload = _identifier(await creating)
         await client.request("DELETE", f"{path}?uploadId={upload}")
 
-    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers))
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, limit=MAX_XML))
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:

@@ -103,7 +103,7 @@ async def _part(client: S3Client, path: str, part: ByteRange, version: Version |
         found = await info(client, path, version)
         return None if found is None else _Part(b"", found.version, found.size)
     headers = {"Range": range_header(part), **_pinned(version)}
-    answer = await client.request("GET", path, part=True, headers=headers)
+    answer = await client.request("GET", path, part=True, headers=headers, limit=part.length)
     if answer is None:
         return None
     return _Part(answer.body, etag_of(answer.headers), verify_part(part, answer.headers, answer.body))

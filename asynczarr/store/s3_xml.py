@@ -35,10 +35,10 @@ def parsed(body: bytes) -> ElementTree.Element:
     """The root element.
 
     Raises:
-        IntegrityError: no XML, too much of it, or with declarations, which S3 never sends and which can be bombs.
+        IntegrityError: no XML, or with declarations, which S3 never sends and which can be bombs.
     """
-    if len(body) > MAX_XML or _DECLARATION(body):
-        raise IntegrityError("an answer that S3 does not give: XML with declarations, or too long")
+    if _DECLARATION(body):
+        raise IntegrityError("an answer that S3 does not give: XML with declarations")
     try:
         return ElementTree.fromstring(body)
     except ElementTree.ParseError as error:

@@ -27,7 +27,7 @@ class Patient(Wrapper):
     """Asks again after a 500.
 
     Ceph 16 gives one ("UnknownError") to some of those who race for a key, readers and writers. What it refused so had
-    never landed, in 1,600 conditional writes.
+    never landed: 454 of 1,575 conditional writes.
     """
 
     async def around(self, request, send):

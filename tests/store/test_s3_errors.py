@@ -256,6 +256,30 @@ async def test_a_range_that_is_ignored_is_not_downloaded(server, store):
     assert len(server.requests) == 2
 
 
+async def test_nothing_is_read_that_is_longer_than_it_can_be(server, store):
+    def endless(status, **headers):
+        return (answer(status, b"x" * 1000, length=1 << 40, **headers), HANG)
+
+    chunked = (
+        b"HTTP/1.1 206 OK\r\nETag: 1\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-3/9\r\n\r\n5\r\n01234\r\n"
+    )
+    for said_so in (endless(206, Content_Range="bytes 0-3/100"), (chunked, HANG)):
+        server.script = lambda request, said_so=said_so: said_so
+        assert type(await failure(READS["get a range"](store))) is IntegrityError
+    server.script = lambda request: endless(200)
+    assert type(await failure(READS["list"](store))) is IntegrityError
+    assert type(await failure(WRITES["delete_many"](store))) is IntegrityError
+    server.script = lambda request: (answer(403, b"x" * (1 << 17), length=1 << 40), HANG)
+    assert type(await failure(store.get("a/k"))) is Forbidden
+    assert len(server.requests) == 5
+
+
+async def test_an_error_that_comes_in_pieces_is_read_to_its_end(server, store):
+    whole = answer(403, said("SignatureDoesNotMatch"))
+    server.script = lambda request: tuple(whole[n : n + 1] for n in range(len(whole)))
+    assert type(await failure(store.get("a/k"))) is Unauthenticated
+
+
 WRONG = {
     "another start": part(b"0123", 4, 100),
     "shorter": part(b"01", 0, 100),
