@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from .gcs import GCSStore
     from .http import HTTPStore
     from .kerchunk import ReferenceStore
+    from .lmdb import LMDBStore
+    from .mongodb import MongoStore
     from .obstore import ObstoreStore
+    from .redis import RedisStore
     from .s3 import S3Store
     from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
@@ -27,8 +30,11 @@ __all__ = [
     "FilesystemStore",
     "GCSStore",
     "HTTPStore",
+    "LMDBStore",
     "MemoryStore",
+    "MongoStore",
     "ObstoreStore",
+    "RedisStore",
     "ReferenceStore",
     "S3Store",
     "Store",
@@ -48,7 +54,10 @@ _LATER = {
     "FilesystemStore": ".filesystem",
     "GCSStore": ".gcs",
     "HTTPStore": ".http",
+    "LMDBStore": ".lmdb",
+    "MongoStore": ".mongodb",
     "ObstoreStore": ".obstore",
+    "RedisStore": ".redis",
     "ReferenceStore": ".kerchunk",
     "S3Store": ".s3",
     "ZarrPythonStore": ".zarr_python",

@@ -185,5 +185,8 @@ _registered: dict[str, StoreFactory] = {
     **dict.fromkeys(("s3", "s3a"), _later("s3", "S3Store")),
     **dict.fromkeys(("gs", "gcs"), _later("gcs", "GCSStore")),
     **dict.fromkeys(("az", "abfs", "abfss"), _later("azure", "AzureStore")),
+    "lmdb": _later("lmdb", "LMDBStore"),
+    **dict.fromkeys(("mongodb", "mongodb+srv"), _later("mongodb", "MongoStore")),
+    **dict.fromkeys(("redis", "rediss", "unix"), _later("redis", "RedisStore")),
 }
 _ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}

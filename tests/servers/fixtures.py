@@ -19,6 +19,7 @@ from .moto import MotoServer
 from .nginx import NginxServer
 from .plain import PlainServer
 from .redis import RedisServer
+from .secantusdb import SecantusServer
 
 __all__ = [
     "azurite_server",
@@ -28,6 +29,7 @@ __all__ = [
     "nginx_server",
     "plain_server",
     "redis_server",
+    "secantusdb_server",
     "server_fixture",
 ]
 
@@ -56,3 +58,4 @@ moto_server = server_fixture(MotoServer)
 nginx_server = server_fixture(NginxServer)
 plain_server = server_fixture(PlainServer)
 redis_server = server_fixture(RedisServer)
+secantusdb_server = server_fixture(SecantusServer)
