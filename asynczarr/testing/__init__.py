@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from .clock import VirtualClock
+from .faulty import Fault, FaultyStore
 from .keys import HOSTILE_KEYS, HOSTILE_PREFIXES, ODD_KEYS
 
 if TYPE_CHECKING:
     from .store_suite import StoreContract
 
-__all__ = ["HOSTILE_KEYS", "HOSTILE_PREFIXES", "ODD_KEYS", "StoreContract"]
+__all__ = ["HOSTILE_KEYS", "HOSTILE_PREFIXES", "ODD_KEYS", "Fault", "FaultyStore", "StoreContract", "VirtualClock"]
 
 
 def __getattr__(name: str) -> object:
