@@ -12,7 +12,6 @@ import pytest
 
 import asynczarr as az
 from asynczarr.testing.wire_faults import seed
-
 from tests.chaos import killed
 from tests.chaos.killed import KEYS, generation_of
 
