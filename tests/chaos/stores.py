@@ -1,0 +1,29 @@
+"""Stores of the chaos tests: a backend on the scripted server, bare or in the default stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asynczarr as az
+from asynczarr.store.base import Store
+from asynczarr.testing.fault_proxy import FaultProxy
+from asynczarr.testing.fault_server import FaultServer
+
+__all__ = ["QUICK", "bare", "stacked"]
+
+QUICK = az.RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0)
+"""The default policy without its pauses."""
+
+
+def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
+    """The S3 backend: one attempt a call."""
+    from asynczarr.store.s3 import S3Store
+
+    return S3Store(
+        "bucket", endpoint_url=server.address, region="us-east-1", anonymous=True, addressing_style="path", **options
+    )
+
+
+def stacked(server: FaultServer | FaultProxy, *, policy: az.RetryPolicy = QUICK, **layers: Any) -> Store:
+    """The same in the default stack, with the pauses of `policy` and other arguments for single layers."""
+    return az.stack(bare(server), policy=policy, **layers)
