@@ -6,6 +6,7 @@ from typing import Any
 
 import asynczarr as az
 from asynczarr.store.base import Store
+from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
@@ -17,8 +18,6 @@ QUICK = az.RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0)
 
 def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
     """The S3 backend: one attempt a call."""
-    from asynczarr.store.s3 import S3Store
-
     return S3Store(
         "bucket", endpoint_url=server.address, region="us-east-1", anonymous=True, addressing_style="path", **options
     )
