@@ -10,10 +10,11 @@ from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
-__all__ = ["QUICK", "bare", "stacked"]
+__all__ = ["bare", "quick", "stacked"]
 
-QUICK = az.RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0)
-"""The default policy without its pauses."""
+def quick() -> az.RetryPolicy:
+    """The default policy without its pauses, and with a budget of its own."""
+    return az.RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0, budget=az.RetryBudget())
 
 
 def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
@@ -23,6 +24,6 @@ def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
     )
 
 
-def stacked(server: FaultServer | FaultProxy, *, policy: az.RetryPolicy = QUICK, **layers: Any) -> Store:
-    """The same in the default stack, with the pauses of `policy` and other arguments for single layers."""
-    return az.stack(bare(server), policy=policy, **layers)
+def stacked(server: FaultServer | FaultProxy, *, policy: az.RetryPolicy | None = None, **layers: Any) -> Store:
+    """The same in the default stack, without its pauses unless `policy` has some, with other arguments for single layers."""
+    return az.stack(bare(server), policy=policy or quick(), **layers)

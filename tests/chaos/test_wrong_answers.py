@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import asynczarr as az
 from asynczarr.testing.fault_server import FaultServer
-from asynczarr.testing.wire_faults import Drawn, Scripted, WireFault
+from asynczarr.testing.wire_faults import Drawn, Scripted, WireFault, seed
 from asynczarr.types import ByteRange
 
-from .stores import QUICK, bare, stacked
+from .stores import bare, stacked
 
 DATA = bytes(range(256)) * 1000
 OTHER = DATA[::-1]
@@ -175,12 +176,10 @@ MIX = {
 
 async def test_an_array_under_everything(server: FaultServer, scale: Any, figure: Any) -> None:
     """Written, changed in part, streamed and read while 40 % of the requests go wrong: equal to NumPy."""
-    import numpy as np
-
     wrong = requests = 0
     for number in range(scale(1, 30, 300)):
-        server.faults = Drawn(MIX, seed=_seed() + number, at_most=3)
-        async with az.stack(bare(server), policy=QUICK, retry={}) as store:
+        server.faults = Drawn(MIX, seed=seed() + number, at_most=3)
+        async with stacked(server) as store:
             data = np.random.default_rng(number).integers(0, 1000, (64, 64))
             array = await az.create_array(
                 store, path=f"a{number}", shape=data.shape, dtype=data.dtype, chunks=(4, 8), shards=(16, 16)
@@ -198,9 +197,3 @@ async def test_an_array_under_everything(server: FaultServer, scale: Any, figure
     assert wrong > 5
     figure("Arrays of 64 x 64 written, changed and read under faults", "S3 on the scripted server",
            arrays=scale(1, 30, 300), requests=requests, faults=wrong, **{"wrong values": 0})
-
-
-def _seed() -> int:
-    from asynczarr.testing.wire_faults import seed
-
-    return seed()
