@@ -46,7 +46,6 @@ def check(tally: Tally, wire: dict[str, int]) -> None:
     assert tally.false_conflicts == 0
     assert tally.lost_updates == 0
     assert tally.succeeded + tally.conflicts + tally.unknown + tally.failed == tally.writes
-    assert tally.succeeded > 0.95 * (tally.writes - tally.conflicts)
     assert 0.1 < wire["lost"] / wire["sent"] < 0.3, "the faults have not happened"
 
 
@@ -64,19 +63,20 @@ async def test_of_clients_with_keys_of_their_own(where: str, scale: Any, figure:
     """Every refusal would be a false one."""
     begun = time.monotonic()
     async with WHERE[where]() as (store, wire):
-        tally = await count_alone(store, scale(2000, 100_000, 1_000_000))
+        tally = await count_alone(store, scale(800, 100_000, 1_000_000))
         check(tally, wire())
+        assert tally.succeeded > 0.99 * tally.writes, "with nobody else there, a lost answer can be read back"
         report(figure, f"{where}, own keys", tally, wire(), begun)
 
 
 @pytest.mark.parametrize("where", WHERE)
 async def test_of_clients_that_share_a_counter(where: str, scale: Any, figure: Any) -> None:
-    """8 clients x 100 increments, again and again."""
+    """8 clients x 100 increments, again and again. What was replaced before it could be read back is unknown."""
     begun = time.monotonic()
     total = Tally()
     async with WHERE[where]() as (store, wire):
-        for number in range(scale(1, 20, 200)):
-            tally = await count_together(store, 800, key=f"counter/{number}")
+        for number in range(scale(1, 10, 100)):
+            tally = await count_together(store, scale(80, 800, 800), key=f"counter/{number}")
             assert tally.lost_updates == 0
             for name in Tally.__slots__:
                 setattr(total, name, getattr(total, name) + getattr(tally, name))
