@@ -41,6 +41,7 @@ class FaultServer(Recorder):
     Attributes:
         bucket: what is stored.
         connections: how many were opened.
+        busy: requests that are being carried out or answered.
     """
 
     def __init__(self, faults: Schedule | None = None, *, port: int = 0) -> None:
@@ -48,6 +49,7 @@ class FaultServer(Recorder):
         self.faults = faults
         self.bucket = Bucket()
         self.connections = 0
+        self.busy = 0
         self._port = port
         self._numbers = itertools.count()
         self._server: asyncio.Server | None = None
@@ -62,6 +64,11 @@ class FaultServer(Recorder):
     def open_connections(self) -> int:
         """Connections that neither side has closed."""
         return len(self._tasks)
+
+    @property
+    def tasks(self) -> frozenset[asyncio.Task[None]]:
+        """Those of the server itself, one a connection; all others on the loop are the client's."""
+        return frozenset(self._tasks)
 
     async def start(self) -> None:
         """Listen. After :meth:`stop` on the same port again, with what was stored."""
@@ -99,8 +106,12 @@ class FaultServer(Recorder):
                 request, body = read
                 self.note(request)
                 fault = self.faults(request) if self.faults is not None else NO_FAULT
-                if not await self._serve(request, body, fault, reader, writer):
-                    break
+                self.busy += 1
+                try:
+                    if not await self._serve(request, body, fault, reader, writer):
+                        break
+                finally:
+                    self.busy -= 1
         except OSError:
             pass  # the client has gone
         except asyncio.CancelledError:
