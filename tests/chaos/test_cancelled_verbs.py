@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import asynczarr as az
+from asynczarr.middleware.limit import Limit
 from asynczarr.store.base import Store
 from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
@@ -145,11 +146,8 @@ async def test_a_multipart_upload(scale: Any) -> None:
 
 async def test_permits_of_the_limit_come_back() -> None:
     """A limit of two requests and few bytes: cancelled at every turn, and both are free again."""
-    store = az.stack(
-        FaultyStore(az.MemoryStore(), [Fault("delay", times=None, seconds=0)]),
-        policy=quick(),
-        limit={"requests": 2, "nbytes": 3000},
-    )
+    slow = FaultyStore(az.MemoryStore(), [Fault("delay", times=None, seconds=0)])
+    store = az.stack(Limit(slow, requests=2, max_bytes=3000), policy=quick())
     await store.set("k", OLD)
     for turn in range(60):
         tasks = [asyncio.ensure_future(store.set("k", OLD)) for _ in range(4)]
