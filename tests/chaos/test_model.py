@@ -70,7 +70,7 @@ class Model(RuleBasedStateMachine):
             "s3": lambda: bare(self.server),  # type: ignore[arg-type]
         }[self.backend]()
         self.faulty = FaultyStore(inner, FAULTS, seed=seed())
-        self.store = az.stack(self.faulty, policy=quick())
+        self.store = az.stack(self.faulty, policy=quick(), throttle=False)
 
     def teardown(self) -> None:
         async def end() -> None:
