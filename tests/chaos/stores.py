@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from asynczarr.store.s3 import S3Store
+
 import asynczarr as az
 from asynczarr.store.base import Store
-from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
-__all__ = ["bare", "quick", "stacked"]
+__all__ = ["bare", "quick", "stacked", "wrapped"]
+
 
 def quick() -> az.RetryPolicy:
     """The default policy without its pauses, and with a budget of its own."""
@@ -24,6 +26,11 @@ def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
     )
 
 
-def stacked(server: FaultServer | FaultProxy, *, policy: az.RetryPolicy | None = None, **layers: Any) -> Store:
-    """The same in the default stack, without its pauses unless `policy` has some, with other arguments for single layers."""
-    return az.stack(bare(server), policy=policy or quick(), **layers)
+def wrapped(store: Store, **layers: Any) -> Store:
+    """The default stack around a store, without its pauses: no backoff, no pace. `layers` as ``az.stack`` takes them."""
+    return az.stack(store, **{"policy": quick(), "throttle": False, **layers})
+
+
+def stacked(server: FaultServer | FaultProxy, **layers: Any) -> Store:
+    """The same around the S3 backend on a server."""
+    return wrapped(bare(server), **layers)

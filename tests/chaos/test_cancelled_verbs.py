@@ -11,16 +11,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from asynczarr.middleware.limit import Limit
 
 import asynczarr as az
-from asynczarr.middleware.limit import Limit
 from asynczarr.store.base import Store
 from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted, WireFault
 from asynczarr.types import ByteRange
 
-from .stores import bare, quick, stacked
+from .stores import bare, stacked, wrapped
 
 OLD, NEW = b"o" * 1000, b"n" * 1000
 LARGE = b"l" * (6 << 20)
@@ -149,7 +149,7 @@ async def test_a_multipart_upload(scale: Any) -> None:
 async def test_permits_of_the_limit_come_back() -> None:
     """A limit of two requests and few bytes: cancelled at every turn, and both are free again."""
     slow = FaultyStore(az.MemoryStore(), [Fault("delay", times=None, seconds=0)])
-    store = az.stack(Limit(slow, requests=2, max_bytes=3000), policy=quick())
+    store = wrapped(Limit(slow, requests=2, max_bytes=3000))
     await store.set("k", OLD)
     for turn in range(60):
         tasks = [asyncio.ensure_future(store.set("k", OLD)) for _ in range(4)]

@@ -15,7 +15,8 @@ from asynczarr.testing.history import History, linearize
 from asynczarr.testing.wire_faults import seed
 from asynczarr.types import ByteRange, Version
 
-QUICK = az.RetryPolicy(transient=0.0, throttle=0.0)
+from .stores import wrapped
+
 LOSSES = [
     Fault("after", probability=0.2, times=None),
     Fault("before", probability=0.1, times=None),
@@ -55,9 +56,7 @@ class _Register:
 
     async def create(self, client: int) -> None:
         value = self.value()
-        await self.history.write(
-            client, "create", lambda: self.store.set(self.key, b"%d" % value, create=True), value
-        )
+        await self.history.write(client, "create", lambda: self.store.set(self.key, b"%d" % value, create=True), value)
 
     async def swap(self, client: int) -> None:
         found, version = await self.read(client)
@@ -103,7 +102,7 @@ async def test_under_lost_acknowledgements(single: bool, scale: Any, figure: Any
     rounds = scale(10, 500, 3000)
     for number in range(rounds):
         faulty = FaultyStore(az.MemoryStore(), ALONE if single else CONDITIONAL, seed=seed() + number)
-        store = az.stack(faulty, policy=QUICK)
+        store = wrapped(faulty)
         for register in await _play(store, rounds, 12, single=single, number=number):
             await faulty.settle()
             await register.read(99)

@@ -15,7 +15,7 @@ from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Drawn, WireFault, seed
 
-from .stores import bare, quick, stacked
+from .stores import bare, stacked, wrapped
 from .workload import Tally, count_alone, count_together
 
 LOST = WireFault(reset="after")
@@ -25,7 +25,7 @@ TITLE = "Conditional writes, 20 % of the answers lost"
 @asynccontextmanager
 async def _memory() -> AsyncIterator[tuple[Store, Callable[[], dict[str, int]]]]:
     faulty = FaultyStore(az.MemoryStore(), [Fault("after", probability=0.2, times=None)], seed=seed())
-    async with az.stack(faulty, policy=quick()) as store:
+    async with wrapped(faulty) as store:
         yield store, lambda: {"sent": sum(faulty.sent.values()), "lost": faulty.injected["after"]}
 
 

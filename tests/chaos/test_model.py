@@ -12,19 +12,19 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
+from asynczarr.store.lmdb import LMDBStore
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import asynczarr as az
 from asynczarr.store.base import Store
-from asynczarr.store.lmdb import LMDBStore
 from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import seed
 from asynczarr.types import ByteRange, Version
 
-from .stores import bare, quick
+from .stores import bare, wrapped
 
 T = TypeVar("T")
 KEYS = st.sampled_from(["zarr.json", "a/zarr.json", "a/c/0", "a/c/1"])
@@ -70,7 +70,7 @@ class Model(RuleBasedStateMachine):
             "s3": lambda: bare(self.server),  # type: ignore[arg-type]
         }[self.backend]()
         self.faulty = FaultyStore(inner, FAULTS, seed=seed())
-        self.store = az.stack(self.faulty, policy=quick(), throttle=False)
+        self.store = wrapped(self.faulty)
 
     def teardown(self) -> None:
         async def end() -> None:

@@ -54,11 +54,9 @@ async def _clients(store: Store, seconds: float) -> _Seen:
 async def test_a_storm(status: int, scale: Any, figure: Any) -> None:
     storm = scale(2, 60, 60)
     cap = scale(1, 20, 20)
-    policy = az.RetryPolicy(
-        throttle=scale(1, 10, 10) / 10, cap=cap, budget=az.RetryBudget(), most_asked=scale(0, 5, 5)
-    )
+    policy = az.RetryPolicy(throttle=scale(1, 10, 10) / 10, cap=cap, budget=az.RetryBudget(), most_asked=scale(0, 5, 5))
     whole = storm + 2 * cap + scale(1, 5, 5)
-    async with FaultServer() as server, stacked(server, policy=policy) as store:
+    async with FaultServer() as server, stacked(server, policy=policy, throttle=True) as store:
         for client in range(CLIENTS):
             server.bucket.put(f"k/{client}", b"value")
         await store.get("k/0")

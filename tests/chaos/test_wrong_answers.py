@@ -195,5 +195,11 @@ async def test_an_array_under_everything(server: FaultServer, scale: Any, figure
         requests += len(server.requests)
         server.forget()
     assert wrong > 5
-    figure("Arrays of 64 x 64 written, changed and read under faults", "S3 on the scripted server",
-           arrays=scale(1, 30, 300), requests=requests, faults=wrong, **{"wrong values": 0})
+    figure(
+        "Arrays of 64 x 64 written, changed and read under faults",
+        "S3 on the scripted server",
+        arrays=scale(1, 30, 300),
+        requests=requests,
+        faults=wrong,
+        **{"wrong values": 0},
+    )
