@@ -1,1 +1,1 @@
-"""Proof under faults. Seconds in the ordinary suite; ``nox -s chaos`` runs it with figures, ``ASYNCZARR_CHAOS=long`` longer."""
+"""Proof under faults: seconds in the ordinary suite, longer and with figures under ``nox -s chaos``."""

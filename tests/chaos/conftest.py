@@ -11,7 +11,7 @@ from . import figures
 
 @pytest.fixture
 def scale() -> Callable[[int, int, int], int]:
-    """``scale(quick, chaos, long)``: how much to do in the ordinary suite, under ``nox -s chaos``, and in its long run."""
+    """``scale(quick, chaos, long)``: how much to do: in the ordinary suite, under ``nox -s chaos``, in its long run."""
     return lambda quick, chaos, long: {"quick": quick, "chaos": chaos, "long": long}[figures.LEVEL]
 
 

@@ -27,7 +27,7 @@ def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:
 
 
 def wrapped(store: Store, **layers: Any) -> Store:
-    """The default stack around a store, without its pauses: no backoff, no pace. `layers` as ``az.stack`` takes them."""
+    """The default stack without its pauses: no backoff, no pace. `layers` as ``az.stack`` takes them."""
     return az.stack(store, **{"policy": quick(), "throttle": False, **layers})
 
 

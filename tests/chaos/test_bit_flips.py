@@ -1,4 +1,4 @@
-"""C9: a bit turned anywhere. Never a silent wrong value where a checksum is, never a hang, never memory without bound."""
+"""C9: a bit turned anywhere. No silent wrong value where a checksum is, no hang, no memory without bound."""
 
 from __future__ import annotations
 

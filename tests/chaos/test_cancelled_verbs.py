@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from asynczarr.middleware.limit import Limit
 
 import asynczarr as az
 from asynczarr.store.base import Store
@@ -149,7 +148,7 @@ async def test_a_multipart_upload(scale: Any) -> None:
 async def test_permits_of_the_limit_come_back() -> None:
     """A limit of two requests and few bytes: cancelled at every turn, and both are free again."""
     slow = FaultyStore(az.MemoryStore(), [Fault("delay", times=None, seconds=0)])
-    store = wrapped(Limit(slow, requests=2, max_bytes=3000))
+    store = wrapped(slow, limit={"requests": 2, "max_bytes": 3000})
     await store.set("k", OLD)
     for turn in range(60):
         tasks = [asyncio.ensure_future(store.set("k", OLD)) for _ in range(4)]

@@ -70,6 +70,16 @@ class _Nothing:
         assert kind is not None or (task is not None and task.cancelling() == 0 and not self.complaints)
 
 
+async def _fail(stream: Any) -> None:
+    async for _ in stream:
+        raise ZeroDivisionError
+
+
+async def _dawdle(stream: Any) -> None:
+    async for _ in stream:
+        await asyncio.sleep(0.002)
+
+
 async def test_break_error_and_timeout(served: Any, make: Any) -> None:
     server, array = served
     async with _Nothing(server):
@@ -77,13 +87,10 @@ async def test_break_error_and_timeout(served: Any, make: Any) -> None:
             break
     async with _Nothing(server):
         with pytest.raises(ZeroDivisionError):
-            async for _ in make(array):
-                raise ZeroDivisionError
+            await _fail(make(array))
     async with _Nothing(server):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                async for _ in make(array):
-                    await asyncio.sleep(0.002)
+            await asyncio.wait_for(_dawdle(make(array)), 0.01)
     async with _Nothing(server):
         with anyio.move_on_after(0.01):
             async with make(array) as stream:
@@ -117,8 +124,7 @@ async def test_a_stream_whose_store_gives_up(served: Any, make: Any) -> None:
     server.faults = Drawn({WireFault(status=500): 1.0})
     async with _Nothing(server):
         with pytest.raises(az.StoreError) as caught:
-            async for _ in make(array):
-                pass
+            await _dawdle(make(array))
         assert caught.value.key.startswith("c/")
         assert caught.value.attempts == 6 or isinstance(caught.value, az.BudgetExhausted)
     server.faults = None

@@ -1,4 +1,4 @@
-"""C14: the event loop stays free. Blocking calls raise in every test (blockbuster); here, CPU time on the loop is bounded."""
+"""C14: the event loop stays free. Blocking calls raise in every test (blockbuster); here it is CPU time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def _longest(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The most CPU time that one callback of this thread's loop used: not the wall clock, which a busy machine stretches."""
+    """The most CPU time that one callback of the loop used. Not wall clock, which a busy machine stretches."""
     longest = [0.0]
     run = asyncio.events.Handle._run  # type: ignore[attr-defined]
 

@@ -105,7 +105,7 @@ class Model(RuleBasedStateMachine):
     @rule(key=KEYS, value=VALUES)
     def set(self, key: str, value: bytes) -> None:
         async def work() -> None:
-            done, version = await self.outcome(key, self.store.set(key, value), value)
+            done, _ = await self.outcome(key, self.store.set(key, value), value)
             assert done in ("done", "unknown")
             self.versions[key] = None  # a late duplicate may have given it another one
 

@@ -1,4 +1,4 @@
-"""C7: a drip, silence, a connection that is half open. A call ends when its time is over, and its connection with it."""
+"""C7: a drip, silence, a half-open connection. A call ends when its time is over, and its connection with it."""
 
 from __future__ import annotations
 
@@ -103,15 +103,16 @@ async def _closed(server: FaultServer, left: int) -> None:
 
 async def test_a_connection_that_is_half_open(server: FaultServer) -> None:
     """The other side is gone and has told nobody, as after a pulled plug."""
-    async with FaultProxy(int(server.address.rpartition(":")[2])) as proxy:
-        async with stacked(proxy, attempt_deadline=ATTEMPT) as store:
-            assert bytes(await store.get("k")) == DATA
-            proxy.blackhole = True
-            asyncio.get_running_loop().call_later(0.5, setattr, proxy, "blackhole", False)
-            begin = time.monotonic()
-            assert bytes(await store.get("k")) == DATA
-            assert 0.15 < time.monotonic() - begin < 2
-            assert proxy.connections > 1
+    port = int(server.address.rpartition(":")[2])
+    async with FaultProxy(port) as proxy, stacked(proxy, attempt_deadline=ATTEMPT) as store:
+        await _warm(store, server)
+        assert bytes(await store.get("k")) == DATA
+        proxy.blackhole = True
+        asyncio.get_running_loop().call_later(0.5, setattr, proxy, "blackhole", False)
+        begin = time.monotonic()
+        assert bytes(await store.get("k")) == DATA
+        assert 0.15 < time.monotonic() - begin < 3
+        assert proxy.connections > 1
 
 
 async def test_a_stream_goes_on_after_stalls(server: FaultServer) -> None:

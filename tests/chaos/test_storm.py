@@ -1,4 +1,4 @@
-"""C6: the service says "slow down" to everything for a while. Few requests more than in calm, a quick and gentle return."""
+"""C6: the service says "slow down" to everything for a while. Few more requests than in calm, a gentle return."""
 
 from __future__ import annotations
 

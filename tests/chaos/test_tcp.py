@@ -1,4 +1,4 @@
-"""C5: faults of TCP, by the proxy: latency, little bandwidth, resets, half an answer, silence, nobody there. Never wrong data."""
+"""C5: faults of TCP, by the proxy: latency, bandwidth, resets, half an answer, silence, nobody there."""
 
 from __future__ import annotations
 
