@@ -36,12 +36,13 @@ class Tally:
 
 
 async def count_alone(store: Store, writes: int, *, clients: int = 8, prefix: str = "alone") -> Tally:
-    """Each client counts up keys of its own, 50 writes a key, by create and compare-and-swap: no refusal is true."""
+    """Each client counts up keys of its own by create and compare-and-swap, up to 50 writes each: no refusal is true."""
     tally = Tally()
+    length = min(50, writes // clients)
 
     async def client(number: int) -> None:
-        for key in range(writes // clients // 50):
-            await _chain(store, f"{prefix}/{number}/{key}", 50, tally)
+        for key in range(writes // clients // length):
+            await _chain(store, f"{prefix}/{number}/{key}", length, tally)
 
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
