@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 from asynczarr.store.base import Store
 
 __all__ = ["REACH", "Reach", "on"]
+
+
+# Servers end with the thread that started them (Linux has it so), which must therefore outlive the event loop of a test.
+_starter = ThreadPoolExecutor(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,19 @@ class Reach:
     kill: Callable[[Any], None] = lambda server: server.kill()
     start: Callable[[Any], None] = lambda server: server.start()
     handshake: tuple[str, ...] = ()
+
+    async def end(self, server: Any) -> None:
+        """Kill it."""
+        await asyncio.get_running_loop().run_in_executor(_starter, self.kill, server)
+
+    async def restart(self, server: Any) -> None:
+        """Kill it and start it again."""
+        await self.end(server)
+        await self.begin(server)
+
+    async def begin(self, server: Any) -> None:
+        """Start it again, and return when it answers."""
+        await asyncio.get_running_loop().run_in_executor(_starter, self.start, server)
 
     async def open(self, server: Any, port: int | None = None) -> Store:
         """A store of its own on the server."""

@@ -98,7 +98,7 @@ async def test_a_stream_goes_on_when_its_server_is_killed(
             async for chunk in array.stream_chunks(max_bytes=20_000):
                 seen += 1
                 if seen == 10:
-                    restarted = asyncio.ensure_future(_restart(reach, server))
+                    restarted = asyncio.ensure_future(reach.restart(server))
                 row, column = (16 * each for each in chunk.index)
                 assert (chunk.data == data[row : row + 16, column : column + 16]).all()
                 await asyncio.sleep(0.001)
@@ -117,14 +117,9 @@ async def test_a_stream_goes_on_when_its_server_is_killed(
     )
 
 
-async def _restart(reach: Any, server: Any) -> None:
-    await asyncio.to_thread(reach.kill, server)
-    await asyncio.to_thread(reach.start, server)
-
-
 async def _read_while_gone(reach: Any, server: Any, array: az.Array) -> None:
     """Read with three quick attempts while the server is not there."""
-    await asyncio.to_thread(reach.kill, server)
+    await reach.end(server)
     try:
         impatient = az.stack(
             _bare(array.store),
@@ -137,7 +132,7 @@ async def _read_while_gone(reach: Any, server: Any, array: az.Array) -> None:
         finally:
             assert time.monotonic() - begin < 25
     finally:
-        await asyncio.to_thread(reach.start, server)
+        await reach.begin(server)
 
 
 def _bare(store: Any) -> Any:
@@ -175,7 +170,7 @@ async def test_acknowledged_writes_survive(server_name: str, server: Any, scale:
         writers = [asyncio.ensure_future(writer(store, name)) for name in range(4)]
         for _ in range(kills):
             await asyncio.sleep(0.3)
-            await _restart(reach, server)
+            await reach.restart(server)
         await asyncio.sleep(0.3)
         stop = True
         await asyncio.gather(*writers)

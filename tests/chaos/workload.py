@@ -36,7 +36,7 @@ class Tally:
 
 
 async def count_alone(store: Store, writes: int, *, clients: int = 8, prefix: str = "alone") -> Tally:
-    """Each client counts up keys of its own by create and compare-and-swap, up to 50 writes each: no refusal is true."""
+    """Each client counts up keys of its own by create and compare-and-swap: no refusal would be true."""
     tally = Tally()
     length = min(50, writes // clients)
 
