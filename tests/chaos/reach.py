@@ -91,7 +91,7 @@ async def _redis(server: Any, port: int) -> Store:
 async def _mongodb(server: Any, port: int) -> Store:
     from asynczarr.store.mongodb import MongoStore
 
-    return MongoStore(f"mongodb://127.0.0.1:{port}/chaos{secrets.token_hex(4)}?directConnection=true&w=majority&journal=true")
+    return MongoStore(f"mongodb://127.0.0.1:{port}/chaos{secrets.token_hex(4)}?directConnection=true")
 
 
 REACH: dict[str, Reach] = {

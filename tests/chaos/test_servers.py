@@ -76,11 +76,12 @@ async def test_clients_that_share_a_counter(server_name: str, server: Any, scale
         report(figure, f"{REACH[server_name].backend} on {server_name}, one counter", tally, wire, begun)
 
 
-LASTING = ("ceph", "fake_gcs", "azurite", "redis", "secantusdb")
-"""Those that keep what they have acknowledged when they are killed (moto keeps everything in memory)."""
+LASTING = ("ceph", "fake_gcs", "redis", "secantusdb")
+"""Those that keep what they have acknowledged when they are killed. moto has everything in memory; Azurite writes its
+index to disk every five seconds, and forgets the containers and blobs that are younger."""
 
 
-@on(*LASTING)
+@on(*LASTING, "azurite")
 async def test_a_stream_goes_on_when_its_server_is_killed(
     server_name: str, server: Any, scale: Any, figure: Any
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_stream_goes_on_when_its_server_is_killed(
     async with wrapped(await reach.open(server), policy=PATIENT) as store:
         array = await az.create_array(store, shape=data.shape, dtype=data.dtype, chunks=(16, 16))
         await array.write(data)
+        await asyncio.sleep(6 if server_name == "azurite" else 0)  # until its index is on disk
         for _ in range(kills):
             begin = time.monotonic()
             seen = 0
@@ -180,7 +182,7 @@ async def test_acknowledged_writes_survive(server_name: str, server: Any, scale:
             assert value == b"%d " % found * 500, "a torn value"
             assert number <= found <= asked[key], "an acknowledged write is lost"
     writes = sum(asked.values())
-    assert len(acknowledged) == 40
+    assert acknowledged
     figure(
         "Servers killed by SIGKILL while four clients write",
         f"{reach.backend} on {server_name}",
