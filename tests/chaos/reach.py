@@ -16,7 +16,7 @@ from asynczarr.store.base import Store
 __all__ = ["REACH", "Reach", "on"]
 
 
-# Servers end with the thread that started them (Linux has it so), which must therefore outlive the event loop of a test.
+# Servers end with the thread that started them, which must therefore outlive the event loop of a test.
 _starter = ThreadPoolExecutor(1)
 
 
