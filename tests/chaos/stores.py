@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from asynczarr.store.s3 import S3Store
-
 import asynczarr as az
-import asynczarr.store.s3_client  # noqa: F401 - reads files when it is imported: here, and not on an event loop
+import asynczarr.store.s3_client  # reads files when it is imported: here, and not on an event loop
 from asynczarr.store.base import Store
+from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
