@@ -62,7 +62,22 @@ if TYPE_CHECKING:
         open_group,
     )
     from .codec import register_codec
-    from .store import FilesystemStore, MemoryStore, Store, ZipStore, open_store, register_scheme
+    from .middleware import (
+        Cache,
+        ChunkCache,
+        Coalesce,
+        Hedge,
+        Limit,
+        Prefix,
+        ReadOnly,
+        RetryBudget,
+        RetryPolicy,
+        Throttle,
+        TokenBucket,
+        open_store,
+        stack,
+    )
+    from .store import FilesystemStore, MemoryStore, Store, ZipStore, register_scheme
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -85,7 +100,25 @@ _LATER = {
         ),
         "array",
     ),
-    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "open_store", "register_scheme"), "store"),
+    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "register_scheme"), "store"),
+    **dict.fromkeys(
+        (
+            "Cache",
+            "ChunkCache",
+            "Coalesce",
+            "Hedge",
+            "Limit",
+            "Prefix",
+            "ReadOnly",
+            "RetryBudget",
+            "RetryPolicy",
+            "Throttle",
+            "TokenBucket",
+            "open_store",
+            "stack",
+        ),
+        "middleware",
+    ),
     **dict.fromkeys(
         ("Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"), "stream"
     ),
@@ -99,9 +132,12 @@ __all__ = [
     "AttemptTimeout",
     "BudgetExhausted",
     "ByteRange",
+    "Cache",
     "Chunk",
+    "ChunkCache",
     "ChunkMissing",
     "ChunkStream",
+    "Coalesce",
     "CodecError",
     "ConnectionFailed",
     "CopyReport",
@@ -110,8 +146,10 @@ __all__ = [
     "FilesystemStore",
     "Forbidden",
     "Group",
+    "Hedge",
     "IntegrityError",
     "KeyInvalid",
+    "Limit",
     "MemoryStore",
     "MetadataError",
     "NodeOptions",
@@ -121,15 +159,21 @@ __all__ = [
     "Parts",
     "PipelineError",
     "PreconditionFailed",
+    "Prefix",
     "Progress",
     "QuotaExceeded",
+    "ReadOnly",
+    "RetryBudget",
+    "RetryPolicy",
     "SelectionError",
     "Slice",
     "SliceStream",
     "Store",
     "StoreClosed",
     "StoreError",
+    "Throttle",
     "Throttled",
+    "TokenBucket",
     "Tree",
     "Truncated",
     "Unauthenticated",
@@ -148,6 +192,7 @@ __all__ = [
     "open_store",
     "register_codec",
     "register_scheme",
+    "stack",
 ]
 
 

@@ -141,6 +141,26 @@ class StoreError(AsyncZarrError):
     elapsed: float | None = None
 
 
+class _BrokenOff(StoreError):
+    """What is known of an answer that broke off, for those who can ask for the rest.
+
+    A store sets both, with :meth:`keep`, when the body of a ``get`` or of a single range breaks and it knows which
+    version the body belongs to. It is optional: without them a read begins anew.
+
+    Attributes:
+        received: the bytes that did arrive, from the beginning of what was asked for.
+        version: the version that they belong to.
+    """
+
+    received: bytes = b""
+    version: str | None = None
+
+    def keep(self, received: bytes, version: str | None) -> Self:
+        """Set what is known; return the error itself."""
+        self.received, self.version = received, version
+        return self
+
+
 class NotFound(StoreError, FileNotFoundError):
     """Raised when a node or key that must exist does not. Never retried."""
 
@@ -193,7 +213,7 @@ class Unavailable(StoreError):
     """Raised when the service or device failed and may recover."""
 
 
-class ConnectionFailed(Unavailable):
+class ConnectionFailed(Unavailable, _BrokenOff):
     """Raised when no connection could be made or an open one broke.
 
     Attributes:
@@ -225,7 +245,7 @@ class BudgetExhausted(StoreError):
     """Raised when the retry budget of an endpoint is spent; carries the last cause."""
 
 
-class Truncated(StoreError):
+class Truncated(_BrokenOff):
     """Raised when fewer bytes arrived than were promised or asked for."""
 
 

@@ -3,16 +3,21 @@
 ``anyio.to_thread.run_sync`` waits for its thread when an anyio scope is cancelled, but ``asyncio.Task.cancel`` and
 ``asyncio.timeout`` get past its shield: the call returns at once, the slot is free, and the write still lands later.
 :class:`Threads` closes that gap. "Cancelled" means: finished, or never started.
+
+A thread that has finished a call goes on with the next one that waits. So under load a call costs no way through the
+event loop before it, and no thread sleeps while there is work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context, copy_context
 from functools import partial
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, CapacityLimiter, to_thread
@@ -30,62 +35,163 @@ class Threads:
         if limit < 1:
             raise ValueError(f"at least one thread is needed, not {limit}")
         self._limit = limit
-        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, CapacityLimiter]]
-        self._slots = WeakKeyDictionary()
+        self._crews: WeakKeyDictionary[asyncio.AbstractEventLoop, _Crew] = WeakKeyDictionary()
+
+    @property
+    def idle(self) -> int:
+        """Calls that could begin at once on the running event loop."""
+        crew = self._crews.get(asyncio.get_running_loop())
+        return self._limit if crew is None else self._limit - crew.active
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` in a thread. A cancelled call returns when the thread has; only then its slot is free."""
         loop = asyncio.get_running_loop()
-        slots = self._slots.get(loop)
-        if slots is None:
-            # anyio's own limiter frees its slot on Task.cancel(), so that the semaphore is the one that counts.
-            slots = self._slots[loop] = asyncio.Semaphore(self._limit), CapacityLimiter(float("inf"))
-        semaphore, unlimited = slots
-        async with semaphore:
-            job = _Job(partial(function, *args, **kwargs))
-            try:
-                return await to_thread.run_sync(job, limiter=unlimited)
-            except asyncio.CancelledError:
-                with CancelScope(shield=True):
-                    await job.settle(loop)
-                raise
-
-
-class _Job(Generic[T]):
-    """A call that can be taken back until a thread has begun it, and waited for afterwards."""
-
-    __slots__ = ("_begun", "_call", "_done", "_lock", "_revoked", "_wake")
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._lock = threading.Lock()
-        self._begun = self._done = self._revoked = False
-        self._wake: Callable[[], object] | None = None
-
-    def __call__(self) -> T:
-        with self._lock:
-            if self._revoked:
-                raise RuntimeError("the caller was cancelled before the call began")  # seen by nobody
-            self._begun = True
+        crew = self._crews.get(loop)
+        if crew is None:
+            crew = self._crews[loop] = _Crew(self._limit, loop)
+        job = _Job(partial(function, *args, **kwargs), copy_context(), loop.create_future())
+        crew.put(job)
         try:
-            return self._call()
+            result: T = await job.future
+        except asyncio.CancelledError:
+            with CancelScope(shield=True):
+                await crew.settle(job)
+            raise
         finally:
-            del self._call  # an idle worker thread keeps its last job, but not what that job was about
-            with self._lock:
-                self._done = True
-                wake = self._wake
-            if wake is not None:
-                with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-                    wake()
+            del job  # an error holds this frame, and the job the error
+        return result
 
-    async def settle(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until the call has returned, or make sure that it never begins."""
-        done = asyncio.Event()
+
+class _Job:
+    """One call, and who waits for it."""
+
+    __slots__ = ("_call", "_context", "_error", "_result", "begun", "delivered", "future", "revoked")
+
+    def __init__(self, call: Callable[[], Any], context: Context, future: asyncio.Future[Any]) -> None:
+        self._call: Callable[[], Any] | None = call
+        self._context: Context | None = context
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.future = future
+        self.begun = self.revoked = False
+        self.delivered: asyncio.Event | bool = False
+
+    @property
+    def worked(self) -> bool:
+        """Whether a thread has had it."""
+        return self._call is None
+
+    def work(self) -> None:
+        """Do it, in a worker thread. A call that was revoked is over."""
+        call, context, self._call, self._context = self._call, self._context, None, None
+        if self.revoked or call is None or context is None:
+            return
+        try:
+            self._result = context.run(call)
+        except BaseException as error:
+            self._error = error
+
+    def deliver(self) -> None:
+        """Tell who waits, on the event loop. Nothing of the call is kept: an idle thread remembers its last job."""
+        result, error, self._result, self._error = self._result, self._error, None, None
+        if not self.worked:
+            self.future.cancel()
+        elif not self.future.done():
+            if isinstance(error, StopIteration):  # which no future takes
+                self.future.set_exception(RuntimeError("a call in a thread raised StopIteration"))
+            elif error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result(result)
+        waiter, self.delivered = self.delivered, True
+        if isinstance(waiter, asyncio.Event):
+            waiter.set()
+
+
+class _Hop:
+    """One stay of a worker thread, and the task that waits for it."""
+
+    __slots__ = ("abandoned", "job", "task")
+
+    def __init__(self, job: _Job) -> None:
+        self.job: _Job | None = job
+        self.abandoned = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class _Crew:
+    """The threads that work for one event loop, and the calls that wait for one."""
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._limit = limit
+        self._deliver = partial(_soon, loop.call_soon_threadsafe)
+        self._lock = threading.Lock()
+        self._queue: deque[_Job] = deque()
+        self._unlimited = CapacityLimiter(float("inf"))  # `active` is what counts
+        self.active = 0
+
+    def put(self, job: _Job) -> None:
+        """Send a thread for a call, or queue it behind others if there may be no more threads."""
         with self._lock:
-            self._revoked = not self._begun
-            if self._revoked or self._done:
+            if self.active == self._limit:
+                self._queue.append(job)
                 return
-            self._wake = partial(loop.call_soon_threadsafe, done.set)
+            self.active += 1
+            job.begun = True
+        hop = _Hop(job)
+        hop.task = asyncio.get_running_loop().create_task(to_thread.run_sync(self._stay, hop, limiter=self._unlimited))
+        hop.task.add_done_callback(partial(self._back, hop))
+
+    def _back(self, hop: _Hop, task: asyncio.Task[None]) -> None:
+        """The thread is back: nothing is left of it when the caller of its last call knows the result."""
+        with self._lock:
+            last, hop.job = hop.job, None
+            # Somebody may cancel every task of a loop: a thread that has begun goes on then, and delivers by itself.
+            hop.abandoned = True
+            if last is not None and not last.worked:
+                self.active -= 1
+        if last is not None:
+            last.deliver()
+
+    def _stay(self, hop: _Hop) -> None:
+        """In the thread: do the call that it was sent for, then others until none waits."""
+        with self._lock:
+            job, hop.job = hop.job, None
+        while job is not None:
+            job.work()
+            done = job
+            with self._lock:
+                # Whoever is told that a call is done finds this thread either back or busy with the next one.
+                job = self._next()
+                if job is None and not hop.abandoned:
+                    hop.job = done
+                    return
+            self._deliver(done.deliver)
+            del done
+
+    def _next(self) -> _Job | None:
+        if not self._queue:
+            self.active -= 1
+            return None
+        job = self._queue.popleft()
+        job.begun = True
+        return job
+
+    async def settle(self, job: _Job) -> None:
+        """Wait until a cancelled call has returned, or make sure that it never begins."""
+        with self._lock:
+            job.revoked = True
+            if not job.begun:
+                self._queue.remove(job)
+                return
+        if job.delivered:
+            return
+        job.delivered = done = asyncio.Event()
         while not done.is_set():
             with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
                 await done.wait()
+
+
+def _soon(call_soon: Callable[[Callable[[], object]], object], callback: Callable[[], object]) -> None:
+    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+        call_soon(callback)

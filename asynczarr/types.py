@@ -82,8 +82,10 @@ class Parts:
         data: one buffer a requested range, in the order asked.
         version: the version that all of them were cut from, ``None`` where the store has none.
         size: bytes of the whole value.
+        metadata: user metadata of that version, ``None`` where the answer did not bring it.
     """
 
     data: list[BytesLike]
     version: Version | None
     size: int
+    metadata: Mapping[str, str] | None = None

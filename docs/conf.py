@@ -46,9 +46,11 @@ PAGES = {
     "stream": "Streams",
     "selection": "Selections",
     "store": "Stores",
+    "middleware": "Middleware",
     "codec": "Codecs",
     "metadata": "Metadata",
     "errors": "Errors",
+    "telemetry": "Telemetry",
     "types": "Records and types",
 }
 

@@ -19,6 +19,7 @@ from ..stream.sink import OnItemError, Source, WriteReport, WriteStreamOptions, 
 from ..stream.write import edits, write
 from . import change
 from .node import Node, NodeOptions, stored_array
+from .trace import call
 from .view import Indexer, View
 
 __all__ = ["Array"]
@@ -158,7 +159,8 @@ class Array(View, Node):
         """
         self._check_writable()
         new = (shape,) if isinstance(shape, int) else tuple(shape)
-        self._adopt(await change.resize(self, new))
+        with call("resize", self._store, self._path):
+            self._adopt(await change.resize(self, new))
 
     async def append(self, data: Any, axis: int = 0) -> tuple[int, ...]:
         """Grow along an axis and write `data` there. Appends at the same time get different places, each whole.
@@ -177,11 +179,12 @@ class Array(View, Node):
         expected = self.shape[:axis] + self.shape[axis + 1 :]
         if values.ndim != self.ndim or values.shape[:axis] + values.shape[axis + 1 :] != expected:
             raise SelectionError(f"cannot append shape {values.shape} to {self.shape} along axis {axis}")
-        metadata, start = await change.grow(self, axis, values.shape[axis])
-        self._adopt(metadata)
-        region = basic((slice(None),) * axis + (slice(start, start + values.shape[axis]),), self.shape)
-        values = values.astype(self.dtype, copy=False)
-        await write(self._array, edits(self._array, region, values, growing=True))
+        with call("append", self._store, self._path, nbytes=values.size * self.dtype.itemsize):
+            metadata, start = await change.grow(self, axis, values.shape[axis])
+            self._adopt(metadata)
+            region = basic((slice(None),) * axis + (slice(start, start + values.shape[axis]),), self.shape)
+            values = values.astype(self.dtype, copy=False)
+            await write(self._array, edits(self._array, region, values, growing=True))
         return self.shape
 
     async def update_attributes(self, changes: Mapping[str, Any], *, replace: bool = False) -> None:

@@ -21,6 +21,7 @@ from ..types import Coords
 from .consolidated import refresh_parents
 from .documents import Loaded, edit, load
 from .node import Node, prefix_of, stored_array
+from .trace import call
 
 if TYPE_CHECKING:
     from .array import Array
@@ -63,7 +64,8 @@ async def update_attributes(node: Node, metadata: M, changes: Mapping[str, Any],
     def make(now: NodeMetadata) -> NodeMetadata:
         return _with_attributes(now, dict(changes) if replace else {**now.attributes, **changes})
 
-    return await _change(node, metadata, make)
+    with call("attributes", node.store, node.path):
+        return await _change(node, metadata, make)
 
 
 def _with_attributes(metadata: NodeMetadata, attributes: Mapping[str, Any]) -> NodeMetadata:

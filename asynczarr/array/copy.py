@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -13,9 +13,10 @@ from ..metadata.dtypes import DataType
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NamedConfig, NodeMetadata, ZarrFormat
 from ..metadata.rectilinear import RectilinearGrid
+from ..middleware.opening import open_store
 from ..selection import Projection, basic
 from ..store.base import Store
-from ..store.url import Where, open_store
+from ..store.url import Where
 from ..stream.budget import ByteBudget
 from ..stream.chunks import Chunk, PieceStream, StreamOptions
 from ..stream.edit import Edit, Patch
@@ -24,6 +25,8 @@ from ..stream.read import MAX_BYTES
 from ..stream.stored import StoredArray
 from ..stream.window import Window
 from ..stream.write import store_edit
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from .array import Array
 from .change import stored_keys
 from .create import ArraySpec, array_metadata, create_node
@@ -31,6 +34,7 @@ from .group import Group
 from .hierarchy import copy_key
 from .node import prefix_of
 from .open import open as open_node
+from .trace import call
 
 __all__ = ["CopyReport", "copy"]
 
@@ -96,7 +100,8 @@ async def copy(
     job = _Copy(store, overwrite, zarr_format or node.zarr_format, concurrency, max_bytes, changes, progress)
     try:
         _check_apart(node, store, validate_path(path))
-        await job.node(node, validate_path(path))
+        with call("copy", store, validate_path(path)):
+            await job.node(node, validate_path(path))
     finally:
         if store is not target:
             await store.aclose()
@@ -158,6 +163,8 @@ class _Copy:
         self.report.nbytes += nbytes
         if self.progress is not None:
             self.progress(self.report)
+        if hooks.active:
+            hooks.emit(events.CopyProgress(store=public(self.store.url), **asdict(self.report)))
 
     async def _objects(self, array: Array, copied: Array, end: int) -> None:
         """Copy stored objects as they are, under the copy's keys; counted bytes do not pass `end`."""

@@ -22,6 +22,7 @@ from ..store.base import Store
 from .consolidated import parents_of, refresh_parents
 from .documents import find, save
 from .node import prefix_of
+from .trace import call
 
 __all__ = ["ArraySpec", "array_metadata", "create_node", "delete_node", "make_parents"]
 
@@ -156,13 +157,14 @@ async def create_node(store: Store, path: str, metadata: NodeMetadata, *, overwr
     """
     path = validate_path(path)
     encode_node(metadata)  # fails before anything is touched
-    await make_parents(store, path, metadata.zarr_format)
-    if overwrite:
-        await delete_node(store, path)
-    elif await find(store, path) is not None:
-        raise AlreadyExists("a node is here already", store=store.url, key=prefix_of(path))
-    await save(store, path, metadata, old=None)
-    await refresh_parents(store, path, metadata)
+    with call("create", store, path):
+        await make_parents(store, path, metadata.zarr_format)
+        if overwrite:
+            await delete_node(store, path)
+        elif await find(store, path) is not None:
+            raise AlreadyExists("a node is here already", store=store.url, key=prefix_of(path))
+        await save(store, path, metadata, old=None)
+        await refresh_parents(store, path, metadata)
 
 
 async def make_parents(store: Store, path: str, zarr_format: ZarrFormat) -> None:

@@ -8,14 +8,16 @@ from typing import Any, Literal, TypeVar, cast
 from ..errors import AsyncZarrError, MetadataError, NotFound
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NodeMetadata, ZarrFormat
+from ..middleware.opening import open_store
 from ..store.base import Store
-from ..store.url import Where, open_store
+from ..store.url import Where
 from .array import Array
 from .create import ArraySpec, Chunks, array_metadata, create_node
 from .documents import find
 from .group import Group
 from .node import NodeOptions, prefix_of
 from .opening import Opening
+from .trace import call
 
 __all__ = ["Mode", "create_array", "create_group", "open", "open_array", "open_group"]
 
@@ -64,7 +66,7 @@ def open_array(
             replaces it, ``"w-"`` creates it and fails if it exists.
         zarr_format: 2 or 3; by default whichever is found, v3 first.
         options: see :class:`NodeOptions`.
-        store_options: arguments of the store that is opened for a URL or path.
+        store_options: arguments of :func:`open_store`, for a URL or path.
         **create: arguments of :func:`create_array`, for the modes that create.
 
     Raises:
@@ -162,7 +164,7 @@ def create_array(
         index_codecs: codecs of a shard's index; by default bytes and crc32c.
         overwrite: delete what is there, with everything below it.
         options: see :class:`NodeOptions`.
-        store_options: arguments of the store that is opened for a URL or path.
+        store_options: arguments of :func:`open_store`, for a URL or path.
 
     Raises:
         AlreadyExists: a node is there, and not `overwrite`.
@@ -232,7 +234,8 @@ async def _open(
     store = open_store(where, mode="r" if mode == "r" else "a", **dict(store_options or {}))
     owns = store is not where
     try:
-        metadata = await _metadata(store, path, mode, zarr_format, options or NodeOptions(), spec)
+        with call("open", store, path):
+            metadata = await _metadata(store, path, mode, zarr_format, options or NodeOptions(), spec)
         if kind is not None and (kind is Array) != isinstance(metadata, ArrayMetadata):
             found = "an array" if kind is Group else "a group"
             raise MetadataError(f"here is {found}", store=store.url, key=prefix_of(path))

@@ -19,6 +19,7 @@ from ..stream.slices import SliceStream
 from ..stream.stored import StoredArray
 from ..stream.write import edits, write
 from .slabs import slabs
+from .trace import call
 
 if TYPE_CHECKING:
     from .array import Array
@@ -154,7 +155,9 @@ class View:
             out = np.empty(self.shape, self.dtype)
         elif out.shape != self.shape or out.dtype != self.dtype:
             raise SelectionError(f"out= must be {self.shape} {self.dtype}, not {out.shape} {out.dtype}")
-        await read(self._array, self._selection, out, concurrency=concurrency, max_bytes=max_bytes, timeout=timeout)
+        array, selection = self._array, self._selection
+        with call("read", array.store, array.prefix, nbytes=self.nbytes):
+            await read(array, selection, out, concurrency=concurrency, max_bytes=max_bytes, timeout=timeout)
         return out
 
     async def write(self, value: Any, *, concurrency: int | None = None, max_bytes: int = MAX_BYTES) -> None:
@@ -178,9 +181,9 @@ class View:
                 source = np.broadcast_to(source, self.shape)
             except ValueError as error:
                 raise SelectionError(f"a value of shape {source.shape} does not fit into {self.shape}") from error
-        await write(
-            self._array, edits(self._array, self._selection, source), concurrency=concurrency, max_bytes=max_bytes
-        )
+        array, changes = self._array, edits(self._array, self._selection, source)
+        with call("write", array.store, array.prefix, nbytes=self.nbytes):
+            await write(array, changes, concurrency=concurrency, max_bytes=max_bytes)
 
     def stream_chunks(
         self,

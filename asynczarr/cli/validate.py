@@ -13,7 +13,8 @@ from ..array import Array, Group, NodeOptions
 from ..array import open as open_node
 from ..errors import AsyncZarrError, KeyInvalid, MetadataError, NotFound
 from ..metadata import GroupMetadata, NodeMetadata, v2, v3, validate_path
-from ..store import Store, open_store
+from ..middleware import open_store
+from ..store import Store
 from .command import EXIT_FAILED, Command, json_option, path_argument, run, url_argument
 from .output import print_json, printable
 from .params import concurrency_option, max_bytes_option

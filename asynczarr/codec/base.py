@@ -8,9 +8,9 @@ allocates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy.typing as npt
 
@@ -19,7 +19,16 @@ from ..types import BytesLike
 if TYPE_CHECKING:
     from ..metadata.dtypes import DataType
 
-__all__ = ["Array", "ArrayArrayCodec", "ArrayBytesCodec", "BytesBytesCodec", "ChunkSpec", "Codec", "CodecKind"]
+__all__ = [
+    "Array",
+    "ArrayArrayCodec",
+    "ArrayBytesCodec",
+    "BytesBytesCodec",
+    "ChunkSpec",
+    "Codec",
+    "CodecKind",
+    "ManyCodec",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -60,11 +69,14 @@ class Codec(Protocol):
         name: the name in v3 metadata and in error messages.
         kind: where in the chain it stands.
         heavy: it compresses: long runs outside the GIL that are worth a thread.
+        grain: decoded bytes of a chunk up to which Python takes longer than the codec, so that a second thread would
+            only fight for the GIL.
     """
 
     name: ClassVar[str]
     kind: ClassVar[CodecKind]
     heavy: ClassVar[bool] = False
+    grain: ClassVar[int] = 32 * 1024
 
     @classmethod
     def from_config(cls, configuration: Mapping[str, Any]) -> Self:
@@ -159,4 +171,13 @@ class BytesBytesCodec(Codec, Protocol):
         Raises:
             CodecError: malformed bytes, or more than `max_size` decoded bytes; found before they are allocated.
         """
+        ...
+
+
+@runtime_checkable
+class ManyCodec(Protocol):
+    """What a bytes -> bytes codec may offer in addition, where many small chunks cost less together."""
+
+    def decode_many(self, chunks: Sequence[BytesLike], size: int) -> Sequence[BytesLike] | None:
+        """Decode each of `chunks`, at least one, to exactly `size` bytes; ``None`` if that fails for any of them."""
         ...

@@ -30,10 +30,13 @@ class BytesCodec(ArrayBytesCodec):
         endian: byte order of stored elements and of each field in them; may be ``None`` where an element has no
             parts of several bytes. Structured data types that do not name one are little-endian, as older writers
             meant it.
+        spec: what it is bound to.
+        plain: stored elements are those in memory, bit by bit.
     """
 
     endian: Endian | None = None
     spec: ChunkSpec | None = field(default=None, repr=False)
+    plain: bool = field(default=False, repr=False, compare=False)
     name: ClassVar[str] = "bytes"
 
     @classmethod
@@ -61,7 +64,8 @@ class BytesCodec(ArrayBytesCodec):
             if spec.dtype.kind != "struct":
                 raise MetadataError(f"'endian' is required for data type {spec.dtype.name!r}")
             endian = "little"
-        return replace(self, endian=endian, spec=spec)
+        plain = byte_order(spec.dtype.numpy) in (None, endian) and not _has_idle_bits(spec.dtype)
+        return replace(self, endian=endian, spec=spec, plain=plain)
 
     def encoded_size(self) -> int:
         """Elements times their size."""
@@ -90,6 +94,8 @@ class BytesCodec(ArrayBytesCodec):
         if not len(data):
             return np.zeros(spec.shape, dtype)
         array = np.frombuffer(data, dtype)
+        if self.plain:
+            return array.reshape(spec.shape)
         if byte_order(dtype) not in (None, self.endian):
             array = array.byteswap()
         return _clean(array, spec.dtype).reshape(spec.shape)
@@ -120,10 +126,19 @@ def _clean(array: Array, dtype: DataType) -> Array:
     if dtype.kind == "bool":
         raw = array.view(np.uint8)
         return raw != 0 if raw.max() > 1 else array
-    bits = dtype.component.bits if isinstance(dtype, Complex) else dtype.bits
+    bits = _bits(dtype)
     if bits is not None and bits < 8:
         return (array.view(np.uint8) & np.uint8((1 << bits) - 1)).view(array.dtype)
     return array
+
+
+def _has_idle_bits(dtype: DataType) -> bool:
+    bits = _bits(dtype)
+    return dtype.kind == "bool" or (bits is not None and bits < 8)
+
+
+def _bits(dtype: DataType) -> int | None:
+    return dtype.component.bits if isinstance(dtype, Complex) else dtype.bits
 
 
 def _bound(spec: ChunkSpec | None) -> ChunkSpec:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import AsyncZarrError, CodecError, MetadataError
 from ..metadata.node import NamedConfig
+from ..telemetry import events, hooks
 from ..types import BytesLike
-from .base import Array, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec
+from .base import Array, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec, ManyCodec
 from .registry import load_codec
+from .trace import coded
 
 if TYPE_CHECKING:
     from .sharding import ShardLayout
@@ -44,6 +47,7 @@ class CodecChain:
         writable: ``False`` if an unknown codec with ``must_understand: false`` was left out: what this chain
             writes would not be what the metadata promises.
         heavy: some codec compresses, so that a chunk is worth a thread.
+        grain: decoded bytes of a chunk up to which a second thread does not pay.
     """
 
     spec: ChunkSpec
@@ -52,6 +56,7 @@ class CodecChain:
     bytes_codec: ArrayBytesCodec
     writable: bool
     heavy: bool
+    grain: int
 
     def __init__(self, parts: Sequence[Codec | NamedConfig], spec: ChunkSpec) -> None:
         self._parts = tuple(parts)
@@ -60,6 +65,7 @@ class CodecChain:
         self.spec = self.array_spec = spec
         self.writable = len(codecs) == len(self._parts)
         self.heavy = any(codec.heavy for codec in codecs)
+        self.grain = min(getattr(codec, "grain", Codec.grain) for codec in codecs)
         array_codecs, self._bytes_codecs = [], []
         limit, exact = 0, cast("int | None", None)
         for codec in codecs:
@@ -82,6 +88,8 @@ class CodecChain:
                 raise
         self.array_codecs = tuple(array_codecs)
         self._limit, self._exact = limit, exact
+        self._steps_back = steps = tuple(reversed(self._bytes_codecs))
+        self._many = steps[0] if len(steps) == 1 and isinstance(steps[0].codec, ManyCodec) and steps[0].exact else None
         self._rebound = lru_cache(maxsize=64)(self._rebind)
 
     @classmethod
@@ -117,6 +125,11 @@ class CodecChain:
         return tuple(part if isinstance(part, NamedConfig) else _to_config(next(bound)) for part in self._parts)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the codecs, in the order of encoding."""
+        return tuple(part.name for part in self._parts if not isinstance(part, NamedConfig))
+
+    @cached_property
     def shard(self) -> ShardLayout | None:
         """Layout of the inner chunks, in the axes of the decoded chunk, or ``None`` if they cannot be reached singly.
 
@@ -147,6 +160,7 @@ class CodecChain:
             raise CodecError("the array has codecs that are unknown here: it can be read but not written")
         if array.shape != self.spec.shape or array.dtype != self.spec.dtype.numpy:
             raise CodecError(f"a chunk is {self.spec.shape} {self.spec.dtype.numpy}, not {array.shape} {array.dtype}")
+        begun, size = monotonic() if hooks.active else 0.0, array.nbytes
         codec: Codec = self.bytes_codec
         try:
             for codec in self.array_codecs:
@@ -163,8 +177,34 @@ class CodecChain:
             raise
         except Exception as error:  # codecs of third parties raise what they like
             raise CodecError(f"encoding failed: {type(error).__name__}: {error}", codec=codec.name) from error
+        if begun:
+            coded(events.Encode, self, begun, size, len(data))
         # A view may be one of the array, which its owner may change before the bytes are stored.
         return bytes(data) if isinstance(data, memoryview) else data
+
+    @property
+    def batches(self) -> bool:
+        """Many small chunks decode faster together, by :meth:`decode_many`."""
+        return self._many is not None
+
+    def decode_many(self, chunks: Sequence[BytesLike]) -> list[Array] | None:
+        """Decode several chunks at once.
+
+        Returns:
+            Arrays that may share one buffer; ``None`` if that cannot be done for all of these: :meth:`decode` can, or
+            tells what is wrong.
+        """
+        if self._many is None or self._many.exact is None:
+            return None
+        begun = monotonic() if hooks.active else 0.0
+        try:
+            decoded = cast("ManyCodec", self._many.codec).decode_many(chunks, self._many.exact)
+            arrays = None if decoded is None else [self._decode(data, ()) for data in decoded]
+        except CodecError:
+            return None
+        if begun and arrays:
+            coded(events.Decode, self, begun, sum(map(len, chunks)), len(arrays) * arrays[0].nbytes, len(arrays))
+        return arrays
 
     def decode(self, data: BytesLike) -> Array:
         """Decode one chunk to an array of exactly the chain's shape and dtype; it may be a read-only view of `data`.
@@ -175,9 +215,16 @@ class CodecChain:
         Raises:
             CodecError: malformed bytes or a wrong size.
         """
+        begun = monotonic() if hooks.active else 0.0
+        array = self._decode(data, self._steps_back)
+        if begun:
+            coded(events.Decode, self, begun, len(data), array.nbytes)
+        return array
+
+    def _decode(self, data: BytesLike, steps: Iterable[_Bound]) -> Array:
         codec: Codec = self.bytes_codec
         try:
-            for step in reversed(self._bytes_codecs):
+            for step in steps:
                 codec = step.codec
                 data = step.codec.decode(data, step.limit)
                 if len(data) != step.exact if step.exact is not None else len(data) > step.limit:

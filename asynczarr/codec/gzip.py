@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
+
+from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 from ..errors import CodecError
 from ..types import BytesLike
@@ -35,6 +37,7 @@ class GzipCodec(BytesBytesCodec):
     level: int = 5
     name: ClassVar[str] = "gzip"
     heavy: ClassVar[bool] = True
+    grain: ClassVar[int] = 16 * 1024
 
     @classmethod
     def from_config(cls, configuration: Mapping[str, Any]) -> Self:
@@ -52,7 +55,7 @@ class GzipCodec(BytesBytesCodec):
 
     def encode(self, data: BytesLike) -> BytesLike:
         """One member without name or time, so that equal data has equal bytes."""
-        return zlib.compress(data, self.level, wbits=_GZIP)
+        return zlib_ng.compress(data, self.level, wbits=_GZIP)
 
     def decode(self, data: BytesLike, max_size: int) -> BytesLike:
         """All members.
@@ -62,13 +65,13 @@ class GzipCodec(BytesBytesCodec):
                 more than `max_size` + 1 bytes are ever inflated.
         """
         try:
-            member = zlib.decompressobj(_GZIP)
+            member = isal_zlib.decompressobj(_GZIP)
             first = member.decompress(data, max_size + 1)
             _check(member, len(first), max_size)
             if not member.unused_data:
                 return first
             return b"".join(_members(first, member.unused_data, max_size))
-        except zlib.error as error:
+        except isal_zlib.IsalError as error:
             raise CodecError(f"not a valid gzip stream: {error}") from error
 
 
@@ -85,7 +88,7 @@ def _members(first: bytes, rest: bytes, max_size: int) -> list[bytes]:
     while view:
         if view[:2] != _MAGIC:
             raise CodecError(f"{len(view)} bytes follow the last gzip member")
-        member, piece = zlib.decompressobj(_GZIP), _FIRST_PIECE
+        member, piece = isal_zlib.decompressobj(_GZIP), _FIRST_PIECE
         while view and not member.eof and size <= max_size:
             fed = view[:piece]
             part = member.decompress(fed, max_size - size + 1)

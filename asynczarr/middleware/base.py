@@ -13,7 +13,7 @@ __all__ = ["Request", "Verb", "Wrapper"]
 
 T = TypeVar("T")
 
-Verb: TypeAlias = Literal["get", "get_ranges", "head", "set", "delete", "delete_many", "list", "list_dir"]
+Verb: TypeAlias = Literal["get", "get_many", "get_ranges", "head", "set", "delete", "delete_many", "list", "list_dir"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Request:
         key: its key; of ``delete_many`` the first, of ``list`` and ``list_dir`` the prefix.
         ranges: byte ranges that are read.
         size: bytes that are written.
+        count: keys that are deleted by ``delete_many``.
         conditional: the outcome depends on what is stored (``create`` or ``if_version``).
     """
 
@@ -33,6 +34,7 @@ class Request:
     ranges: tuple[ByteRange, ...] = ()
     size: int = 0
     conditional: bool = False
+    count: int = 1
 
     @property
     def writes(self) -> bool:
@@ -62,7 +64,7 @@ class Wrapper(StoreBase):
     @property
     def capabilities(self) -> Capabilities:
         """Those of the wrapped store, without its blocking half: policies wait."""
-        return replace(self.inner.capabilities, sync=False)
+        return replace(self.inner.capabilities, sync=False, many=False)
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""
@@ -103,21 +105,19 @@ class Wrapper(StoreBase):
     async def delete_many(self, keys: Sequence[str]) -> None:
         """See ``Store.delete_many``."""
         if keys:
-            await self.around(Request("delete_many", keys[0]), lambda: self.inner.delete_many(keys))
+            request = Request("delete_many", keys[0], count=len(keys))
+            await self.around(request, lambda: self.inner.delete_many(keys))
 
-    async def list(self, prefix: str = "") -> AsyncIterator[str]:
+    def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``."""
-        async for key in self._listed(Request("list", prefix), self.inner.list(prefix)):
-            yield key
+        return self._listed(Request("list", prefix), self.inner.list(prefix))
 
-    async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
+    def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``."""
-        async for name in self._listed(Request("list_dir", prefix), self.inner.list_dir(prefix)):
-            yield name
+        return self._listed(Request("list_dir", prefix), self.inner.list_dir(prefix))
 
-    async def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
-        async for name in names:
-            yield name
+    def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
+        return names
 
     async def aclose(self) -> None:
         """Close the wrapped store."""

@@ -16,7 +16,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 
-__all__ = ["Capabilities", "Store", "StoreBase", "SyncStore"]
+__all__ = ["Capabilities", "ManyStore", "Store", "StoreBase", "SyncStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Capabilities:
         metadata: user metadata can be stored with a value.
         sync: the store offers the blocking half (:class:`SyncStore`), safe to call from worker threads.
         blocking: a blocking call may wait for a device; ``False`` means plain memory, cheap enough for the event loop.
+        many: the blocking half reads several keys at once for less (:class:`ManyStore`).
     """
 
     write: bool = True
@@ -42,6 +43,7 @@ class Capabilities:
     metadata: bool = False
     sync: bool = False
     blocking: bool = True
+    many: bool = False
 
 
 class Store(Protocol):
@@ -136,6 +138,15 @@ class SyncStore(Store, Protocol):
 
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """Like ``delete``."""
+        ...
+
+
+@runtime_checkable
+class ManyStore(SyncStore, Protocol):
+    """A blocking half for which many small values cost less together than one by one."""
+
+    def get_many_sync(self, keys: Sequence[str], byte_range: ByteRange | None = None) -> Sequence[BytesLike | None]:
+        """Like ``get`` of each key, all with the same range. A failure need not name its key: ``get`` will."""
         ...
 
 

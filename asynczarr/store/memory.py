@@ -94,7 +94,8 @@ class MemoryStore(StoreBase):
         if value is None:
             return None
         expect(value.info.version, if_version, store=self.url, key=key)
-        return Parts([part.of(value.data) for part in ranges], value.info.version, value.info.size)
+        info = value.info
+        return Parts([part.of(value.data) for part in ranges], info.version, info.size, info.metadata)
 
     def head_sync(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""

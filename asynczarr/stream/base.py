@@ -10,9 +10,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from ..telemetry import hooks
 from .budget import ByteBudget
+from .stored import StoredArray
+from .trace import StreamTrace
 from .window import Window
 
 __all__ = ["WindowStream"]
@@ -27,11 +30,17 @@ class WindowStream(ABC, Generic[T]):
     credit. Leaving the loop in any way ends all jobs; ``async with`` and :meth:`aclose` also wait for that.
 
     Args:
+        array: what is streamed.
         max_bytes: budget of everything between request and delivery.
         ordered: results of jobs in order of launch, not of completion.
     """
 
-    def __init__(self, *, max_bytes: int, ordered: bool) -> None:
+    kind: ClassVar[str] = "chunks"
+    """What events call it."""
+
+    def __init__(self, array: StoredArray, *, max_bytes: int, ordered: bool) -> None:
+        self._array = array
+        self._trace: StreamTrace | None = None
         self._budget = ByteBudget(max_bytes)
         self._ordered = ordered
         self._ready: deque[tuple[T | None, int, Any]] = deque()
@@ -73,7 +82,9 @@ class WindowStream(ABC, Generic[T]):
         self._pulling = True
         try:
             return await self._pull()
-        except BaseException:
+        except BaseException as error:
+            if self._trace is not None:
+                self._trace.end(None if self._closed else error)
             await self.aclose()
             raise
         finally:
@@ -82,14 +93,18 @@ class WindowStream(ABC, Generic[T]):
     async def _pull(self) -> T:
         if self._window is None:
             self._loop = asyncio.get_running_loop()
+            self._trace = StreamTrace(self._array, self.kind) if hooks.active else None
             self._window = Window(slots=await self._slots(), budget=self._budget, ordered=self._ordered)
         while not self._closed:
-            looking = self._fill(self._window)
+            fill = self._fill
+            looking = fill(self._window) if self._trace is None else self._trace.run(fill, self._window)
             while self._ready:
                 item, cost, mark = self._ready.popleft()
                 self._budget.release(cost)
                 self._passed(mark)
                 if item is not None:
+                    if self._trace is not None:
+                        self._trace.items += 1
                     return item
             if looking and not self._window.ready:
                 await asyncio.sleep(0)  # a long search must not keep the event loop
@@ -106,6 +121,8 @@ class WindowStream(ABC, Generic[T]):
         self._ready.clear()
         if self._window is not None:
             await self._window.aclose()
+        if self._trace is not None:
+            self._trace.end(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,6 +135,9 @@ class WindowStream(ABC, Generic[T]):
     def __del__(self) -> None:
         # Jobs know the window but not the stream, so a stream left by ``break`` is collected and ends them here.
         window, loop = getattr(self, "_window", None), getattr(self, "_loop", None)
+        trace = getattr(self, "_trace", None)
+        if trace is not None and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(trace.end, None)  # not here: the collector may have stopped a subscriber
         if not window or loop is None or loop.is_closed():
             return
         try:

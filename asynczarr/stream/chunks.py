@@ -10,9 +10,11 @@ import numpy as np
 
 from ..errors import AsyncZarrError, ChunkMissing
 from ..selection import Selection
+from ..telemetry.events import StreamProgress
 from ..types import Coords
 from .base import WindowStream
-from .load import Failure, Loader
+from .decode import Failure
+from .load import Loader
 from .plan import SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .position import Position, Progress, Tracker
 from .read import MAX_BYTES, shape_of_window
@@ -85,8 +87,7 @@ class PieceStream(WindowStream[T]):
         make: Callable[[Chunk], T],
         then: Callable[[T], Awaitable[T]] | None = None,
     ) -> None:
-        super().__init__(max_bytes=options.max_bytes, ordered=options.ordered)
-        self._array = array
+        super().__init__(array, max_bytes=options.max_bytes, ordered=options.ordered)
         self._selection = selection
         self._options = options
         self._tracker = Tracker(array, selection, options.state)
@@ -149,6 +150,8 @@ class PieceStream(WindowStream[T]):
         for found in results:
             if isinstance(found, Failure):
                 self.failures.append(found)
+                if self._trace is not None:
+                    self._trace.item_failed(found.index, found.error)
                 if callable(self._options.on_error):
                     self._options.on_error(found.index, found.error)
 
@@ -156,6 +159,11 @@ class PieceStream(WindowStream[T]):
         self._tracker.passed(mark)
         if self._options.progress is not None:
             self._options.progress(Progress(self.done, self.total))
+        if self._trace is not None:
+            depth = len(self._ready) + len(self._window or ())
+            self._trace.tell(
+                StreamProgress, done=self.done, total=self.total, queue_depth=depth, bytes_alive=self.bytes_alive
+            )
 
 
 class ChunkStream(PieceStream[Chunk]):

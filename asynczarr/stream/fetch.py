@@ -8,17 +8,19 @@ from collections.abc import Coroutine, Generator
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias, TypeVar
 
-from ..codec.coalesce import coalesce
 from ..codec.shard_index import ShardIndex
 from ..codec.sharding import ShardLayout
 from ..errors import AsyncZarrError, AttemptTimeout, CodecError, PreconditionFailed, Truncated, Unavailable
-from ..store.base import SyncStore
+from ..store.base import ManyStore, SyncStore
+from ..store.coalesce import coalesce
+from ..telemetry import hooks
 from ..types import ByteRange, BytesLike, Parts, Version
 from .limits import first_alone, request_slots
 from .plan import Fetch
 from .stored import StoredArray
+from .trace import shard_read
 
-__all__ = ["Encoded", "fetch", "fetch_sync"]
+__all__ = ["Encoded", "fetch", "fetch_many_sync", "fetch_sync"]
 
 T = TypeVar("T")
 
@@ -86,6 +88,17 @@ def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore, timeout: flo
     if timeout is not None and time.monotonic() - begun > timeout:
         raise AttemptTimeout(f"the store took longer than {timeout} s")
     return encoded
+
+
+def fetch_many_sync(array: StoredArray, wanted: list[Fetch], store: ManyStore) -> list[Encoded]:
+    """Like :func:`fetch_sync` for several chunks that are no shards.
+
+    Raises:
+        StoreError: one of them could not be read; which one, reading them one by one will tell.
+    """
+    largest = max(array.chain_for(shape).max_encoded_size() for shape in {each.shape for each in wanted})
+    chunks = store.get_many_sync([each.key for each in wanted], ByteRange(0, largest + 1))
+    return [[_checked(array, each, data)] for each, data in zip(wanted, chunks, strict=True)]
 
 
 def _fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
@@ -178,6 +191,8 @@ def _from_ranges(
     parts = yield [ByteRange(run.start, run.stop) for run in runs], version
     if parts is None:
         return None
+    if hooks.active:
+        shard_read(array, wanted.key, [part for _, part in present], parts.data)
     for run, data in zip(runs, parts.data, strict=True):
         if len(data) != run.stop - run.start:
             raise Truncated(f"asked for {run.stop - run.start} bytes of a shard, got {len(data)}", key=wanted.key)

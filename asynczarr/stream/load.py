@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from copy import copy
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar, cast
-
-import numpy as np
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, Generic, TypeVar, cast
 
 from ..codec import pool
-from ..errors import AsyncZarrError
-from ..store.base import SyncStore
-from ..types import Coords
+from ..errors import AsyncZarrError, StoreError
+from ..store.base import ManyStore, SyncStore
+from ..telemetry import hooks
 from .budget import ByteBudget
-from .fetch import Encoded, fetch, fetch_sync
-from .plan import Batch, Fetch, Piece
+from .decode import Decoder, Failure, Fetched, Sink
+from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
+from .plan import Batch, Fetch
 from .stored import StoredArray
+from .trace import busy_with, reading
 from .window import Window
 
-__all__ = ["INLINE_BYTES", "Brake", "Failure", "Loader", "Sink", "gather"]
+__all__ = ["INLINE_BYTES", "Brake", "Loader", "gather"]
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-Sink: TypeAlias = Callable[[Piece, "np.ndarray[Any, np.dtype[Any]] | None"], R]
-"""Called in a worker thread with each piece and its decoded chunk (``None``: not stored)."""
-
 INLINE_BYTES = 32 * 1024
 """Bytes of a batch below which a thread hop costs more than decoding, or encoding, right here on the event loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A chunk that could not be read, where failures are collected instead of raised.
-
-    Attributes:
-        index: coordinates in the chunk grid.
-        error: what went wrong, naming store, key and codec.
-        piece: its place in the plan.
-    """
-
-    index: Coords
-    error: AsyncZarrError
-    piece: Piece
 
 
 class Brake:
@@ -76,7 +57,8 @@ class Loader(Generic[R]):
         sink: what becomes of each decoded chunk.
         collect: turn errors into :class:`Failure` results instead of raising the first.
         timeout: seconds for one request (a blocking store: for one chunk), without the wait for its turn.
-        finish: called with the results of a batch, in the same thread.
+        finish: called with the results of a few chunks at a time, in the same thread; who gives it is done with a chunk
+            when it returns.
         brake: shared with other loaders of the same stream.
     """
 
@@ -91,14 +73,15 @@ class Loader(Generic[R]):
         brake: Brake | None = None,
     ) -> None:
         self._array = array
-        self._sink = sink
+        self._decoder = Decoder(array, sink, collect=collect, finish=finish, shares=finish is not None)
         self._collect = collect
         self._timeout = timeout
-        self._finish = finish
         self._brake = brake or Brake()
         capabilities = array.store.capabilities
         self._sync = cast("SyncStore", array.store) if capabilities.sync else None
         self._blocking = capabilities.blocking
+        many = capabilities.many and array.small_chunks and array.shard is None and not collect and timeout is None
+        self._many = cast("ManyStore", array.store) if many else None
 
     async def load(self, batch: Batch) -> list[R | Failure]:
         """Read and decode a batch; one result a piece, in order.
@@ -107,7 +90,10 @@ class Loader(Generic[R]):
             AsyncZarrError: the first failure, unless failures are collected.
         """
         try:
-            return await self._load(batch)
+            if not hooks.active:
+                return await self._load(batch)
+            with reading(self._array, batch):
+                return await self._load(batch)
         except AsyncZarrError:
             self._brake.pull()
             raise
@@ -119,59 +105,41 @@ class Loader(Generic[R]):
                 return self._load_sync(self._sync, batch)
             return await pool.run(self._load_sync, self._sync, batch)
         encoded = await gather([self._fetch(wanted) for wanted in batch.fetches])
+        fetched = list(zip(batch.fetches, encoded, strict=True))
         if batch.cost <= INLINE_BYTES:
-            return self._decode(batch.fetches, encoded)
-        return await pool.run(self._decode, batch.fetches, encoded)
+            return self._decoder.decode(fetched)
+        return await pool.run(self._decoder.decode, fetched)
 
     def _load_sync(self, store: SyncStore, batch: Batch) -> list[R | Failure]:
-        encoded: list[Encoded | AsyncZarrError] = []
-        for wanted in batch.fetches:
+        return self._decoder.decode(self._fetch_sync(store, batch.fetches))
+
+    def _fetch_sync(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
+        """Lazily one after the other; without `collect` an error is the last."""
+        if self._many is not None and len(fetches) > 1:
+            with suppress(StoreError):  # one by one, it will be told for which chunk
+                yield from zip(fetches, fetch_many_sync(self._array, fetches, self._many), strict=True)
+                return
+        for wanted in fetches:
+            if hooks.active:
+                busy_with(wanted.pieces)
             try:
-                encoded.append(fetch_sync(self._array, wanted, store, self._timeout))
+                yield wanted, fetch_sync(self._array, wanted, store, self._timeout)
             except AsyncZarrError as error:
-                encoded.append(error)
+                yield wanted, error
                 if not self._collect:
-                    break
-        return self._decode(batch.fetches[: len(encoded)], encoded)
+                    return
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
         await self._brake.passed()
+        if hooks.active:
+            busy_with(wanted.pieces)
         try:
             return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
             self._brake.pull()
-            raise self._located(error, wanted, wanted.pieces[0]) from None
-
-    def _decode(self, fetches: list[Fetch], encoded: list[Encoded | AsyncZarrError]) -> list[R | Failure]:
-        results: list[R | Failure] = []
-        for wanted, chunks in zip(fetches, encoded, strict=True):
-            if isinstance(chunks, AsyncZarrError):
-                results += self._failed(wanted, chunks)
-                continue
-            outer = self._array.chain_for(wanted.shape)
-            chain = outer if outer.shard is None else outer.shard.chain
-            for piece, data in zip(wanted.pieces, chunks, strict=True):
-                try:
-                    results.append(self._sink(piece, None if data is None else chain.decode(data)))
-                except AsyncZarrError as error:
-                    results.append(self._failure(error, wanted, piece))
-        return self._finish(results) if self._finish is not None else results
-
-    def _failed(self, wanted: Fetch, error: AsyncZarrError) -> list[Failure]:
-        # One error for each chunk: they name different ones.
-        errors = [error, *(copy(error) for _ in wanted.pieces[1:])]
-        return [self._failure(each, wanted, piece) for each, piece in zip(errors, wanted.pieces, strict=True)]
-
-    def _failure(self, error: AsyncZarrError, wanted: Fetch, piece: Piece) -> Failure:
-        located = self._located(error, wanted, piece)
-        if not self._collect:
-            raise located
-        return Failure(piece.index, located, piece)
-
-    def _located(self, error: AsyncZarrError, wanted: Fetch, piece: Piece) -> AsyncZarrError:
-        return error.at(store=self._array.store.url, key=wanted.key, chunk=piece.index)
+            raise self._decoder.located(error, wanted, wanted.pieces[0]) from None
 
 
 async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:

@@ -17,7 +17,7 @@ __all__ = ["place"]
 
 NDArray = np.ndarray[Any, np.dtype[Any]]
 
-LARGE = 256 * 1024
+LARGE = 64 * 1024
 """Bytes from which a chunk has lines long enough, or too many of them for the cache to hold a row of chunks."""
 
 

@@ -22,13 +22,14 @@ __all__ = ["Batch", "Fetch", "Piece", "Position", "batches", "fetches", "inner_a
 Position = tuple[int, int]
 """Place of a piece in its plan: number of the stored object, number of the chunk within it."""
 
-BATCH_BYTES = 2**20
+BATCH_BYTES = 2**22
 """Decoded bytes that one thread hop should carry: enough to make the hop itself cheap."""
 
 SHARD_RUN_BYTES = 8 * 2**20
 """Decoded bytes of one shard that are read together: enough to make the request itself cheap."""
 
 BATCH_PIECES = 1024
+"""Chunks of one batch at most: of tiny chunks, what is known of each takes more memory than its data."""
 
 SEARCH_PIECES = 1024
 """Pieces that may be left out in a row before a plan pauses: a millisecond or two of looking."""
@@ -165,7 +166,8 @@ def _kept(pieces: Iterator[Piece], keep: Callable[[Piece], bool] | None) -> Iter
 def _fetch(array: StoredArray, pieces: list[Piece]) -> Fetch:
     stored = pieces[0].stored
     if array.shard is None:
-        whole, nbytes = True, prod(stored.shape) * array.item_bytes
+        regular = stored.shape == array.chain.spec.shape
+        whole, nbytes = True, array.chunk_bytes if regular else prod(stored.shape) * array.item_bytes
     else:
         inside = prod([-(-n // size) for n, size in zip(stored.inside, array.shard.inner_shape, strict=True)])
         whole, nbytes = len(pieces) == inside, len(pieces) * array.chunk_bytes
@@ -175,7 +177,7 @@ def _fetch(array: StoredArray, pieces: list[Piece]) -> Fetch:
 def batches(
     plan: Iterator[Fetch | None], *, target: int = BATCH_BYTES, most: int = BATCH_PIECES, ramp: bool
 ) -> Iterator[Batch]:
-    """Group fetches until they cost about `target` bytes, or are `most`.
+    """Group fetches until they cost about `target` bytes, are `most`, or have ``BATCH_PIECES`` pieces.
 
     Args:
         ramp: start with a batch of one fetch and double, so that the first chunk does not wait for its neighbours.
@@ -185,16 +187,17 @@ def batches(
     """
     limit = 1 if ramp else most
     group: list[Fetch] = []
-    cost = 0
+    cost = pieces = 0
     for fetch in plan:
         if fetch is None or (group and cost + fetch.cost > target):
             yield Batch(group, cost)
-            group, cost = [], 0
+            group, cost, pieces = [], 0, 0
         if fetch is not None:
             group.append(fetch)
             cost += fetch.cost
-        if len(group) >= limit or (group and cost >= target):
+            pieces += len(fetch.pieces)
+        if len(group) >= limit or (group and (cost >= target or pieces >= BATCH_PIECES)):
             yield Batch(group, cost)
-            group, cost, limit = [], 0, min(2 * limit, most)
+            group, cost, pieces, limit = [], 0, 0, min(2 * limit, most)
     if group:
         yield Batch(group, cost)

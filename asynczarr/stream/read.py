@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..codec import pool
 from ..selection import Selection
 from .budget import ByteBudget
 from .load import Brake, Loader
@@ -18,6 +21,15 @@ __all__ = ["MAX_BYTES", "WindowShape", "read", "shape_of_window"]
 
 MAX_BYTES = 128 * 2**20
 """Default byte budget of a stream or a read: encoded and decoded chunks on their way."""
+
+SHARED_BYTES = 2**20
+"""Bytes of a batch below which a second thread does not pay for its hop."""
+
+READ_BYTES = 2**24
+"""Bytes of a batch of a read from an embedded store: some milliseconds between two turns of the event loop."""
+
+SHARES = 4
+"""Batches for each thread at least, so that all end at about the same time."""
 
 
 async def read(
@@ -47,11 +59,17 @@ async def read(
         return []
 
     loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake)
-    shape = shape_of_window(array, concurrency, max_bytes)
+    projections = await project(array, selection)
+    shape = shape_of_window(array, concurrency, max_bytes, projections.count)
+    plan = fetches(array, projections, max_bytes=max(shape.target, BATCH_BYTES))
+    portions = batches(plan, target=shape.target, most=shape.most, ramp=False)
+    first, second = next(portions, None), next(portions, None)
+    if first is not None and second is None:  # nothing to overlap: no task, no window
+        await loader.load(first)
+        return
     window: Window[list[Any]] = Window(slots=shape.slots, budget=ByteBudget(max_bytes), ordered=False)
-    plan = fetches(array, await project(array, selection), max_bytes=max(shape.target, BATCH_BYTES))
     try:
-        for batch in batches(plan, target=shape.target, most=shape.most, ramp=False):
+        for batch in chain((each for each in (first, second) if each is not None), portions):
             width = 1 if array.store.capabilities.sync else len(batch.fetches)
             while not window.admits(batch.cost, width):
                 window.budget.release((await window.pop())[1])
@@ -74,18 +92,27 @@ class WindowShape(NamedTuple):
     most: int
 
 
-def shape_of_window(array: StoredArray, concurrency: int | None, max_bytes: int) -> WindowShape:
+def shape_of_window(
+    array: StoredArray, concurrency: int | None, max_bytes: int, count: int | None = None
+) -> WindowShape:
     """How wide a window is and how large its batches are, so that all slots fit into the budget.
 
     Args:
         array: what is read.
         concurrency: what the caller asked for, ``None`` for the default.
         max_bytes: the byte budget.
+        count: stored objects to read, where that is known: a few of them are shared out among the slots.
     """
     sync = array.store.capabilities.sync
     slots = concurrency if concurrency is not None else array.workers if sync else 32
     if slots < 1:
         raise ValueError(f"concurrency must be at least 1, not {slots}")
-    target = max(1, min(BATCH_BYTES, max_bytes // (slots + 1)))
+    most = max(1, max_bytes // (slots + 1))
+    target = min(BATCH_BYTES, most)
+    if sync and count is not None:
+        size = 2 * array.chunk_bytes * (1 if array.shard is None else prod(array.shard.counts))
+        target = min(max(SHARED_BYTES, count * size // (SHARES * slots)), READ_BYTES, most)
+        if pool.idle() == 0:  # others keep the threads busy: sharing out a small read would only cost hops
+            target = min(READ_BYTES, most)
     # A batch ends with its slowest request, so several of them share the slots where each fetch takes one.
     return WindowShape(slots, target, BATCH_PIECES if sync else max(1, slots // 4))

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 
 from ..codec.shard_index import ShardIndex
+from ..telemetry import events, hooks
 from ..types import Version
 
 __all__ = ["ShardIndexCache"]
@@ -33,7 +34,9 @@ class ShardIndexCache:
             entry = self._entries.get(key)
             if entry is not None:
                 self._entries.move_to_end(key)
-            return entry
+        if hooks.active:
+            hooks.emit(_lookup(key, entry))
+        return entry
 
     def put(self, key: str, version: Version | None, index: ShardIndex) -> None:
         """Keep an index, if it has a version and fits."""
@@ -43,8 +46,13 @@ class ShardIndexCache:
             self._discard(key)
             self._entries[key] = (version, index)
             self._used += index.nbytes
+            evicted = []
             while self._used > self._limit:
-                self._discard(next(iter(self._entries)))
+                evicted.append((oldest := next(iter(self._entries)), self._entries[oldest][1].nbytes))
+                self._discard(oldest)
+        if hooks.active:
+            for oldest, nbytes in evicted:
+                hooks.emit(events.CacheEvict(store="", cache="index", key=oldest, nbytes=nbytes))
 
     def discard(self, key: str) -> None:
         """Forget the index of a shard that has changed."""
@@ -55,3 +63,9 @@ class ShardIndexCache:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._used -= entry[1].nbytes
+
+
+def _lookup(key: str, entry: tuple[Version, ShardIndex] | None) -> events.CacheHit | events.CacheMiss:
+    if entry is None:
+        return events.CacheMiss(store="", cache="index", key=key)
+    return events.CacheHit(store="", cache="index", key=key, nbytes=entry[1].nbytes)

@@ -16,6 +16,7 @@ from anyio import CancelScope
 from ..codec import pool
 from ..errors import AsyncZarrError
 from ..selection import Projection
+from ..telemetry import events, hooks
 from ..types import Coords
 from .budget import ByteBudget
 from .edit import Edit, Patch
@@ -24,6 +25,7 @@ from .ledger import Ledger
 from .read import MAX_BYTES, shape_of_window
 from .source import Source, pull
 from .stored import StoredArray
+from .trace import StreamTrace
 from .window import Window
 from .write import edit_cost, store_edit
 
@@ -108,6 +110,7 @@ class _Sink:
         self.ledger = ledger
         self.report = WriteReport()
         self.error: AsyncZarrError | None = None
+        self._trace: StreamTrace | None = None
         self._stages: dict[Coords, _Stage] = {}
         self._writing: set[Coords] = set()
         self._failed: dict[int, FailedItem] = {}
@@ -120,6 +123,16 @@ class _Sink:
 
     async def run(self, source: Source) -> None:
         """Take every item, then write what is left. Stops taking at the first error, unless errors are skipped."""
+        if not hooks.active:
+            await self._run(source)
+            return
+        with StreamTrace(self.array, "write") as self._trace:
+            try:
+                await self._run(source)
+            finally:
+                self._trace.items = self.report.items
+
+    async def _run(self, source: Source) -> None:
         try:
             async with aclosing(pull(source)) as items:
                 async for given in items:
@@ -197,11 +210,15 @@ class _Sink:
         await self._record(force=False)
         if self.options.progress is not None:
             self.options.progress(self.report)
+        if self._trace is not None:
+            self._trace.tell(events.WriteProgress, **self._progress())
 
     def _fail(self, failed: FailedItem) -> None:
         if failed.number in self._failed:
             return
         self._failed[failed.number] = failed
+        if self._trace is not None:
+            self._trace.item_failed(failed.where, failed.error)
         if self.options.on_error == "raise":
             self.error = self.error or failed.error
         elif callable(self.options.on_error):
@@ -213,6 +230,18 @@ class _Sink:
         if self.ledger is not None and self._finished and (force or now - self._flushed >= LEDGER_PERIOD):
             finished, self._finished, self._flushed = self._finished, {}, now
             await self.ledger.add(finished)
+            if self._trace is not None:
+                duration = asyncio.get_running_loop().time() - now
+                self._trace.tell(events.Checkpoint, objects=len(finished), duration=duration)
+
+    def _progress(self) -> dict[str, int]:
+        report, depth = self.report, len(self._window) + len(self._stages)
+        return {
+            **{name: getattr(report, name) for name in ("items", "written", "rewritten", "skipped", "nbytes")},
+            "failed": len(self._failed),
+            "queue_depth": depth,
+            "bytes_alive": self._budget.used,
+        }
 
 
 async def write_stream(array: StoredArray, source: Source, options: WriteStreamOptions) -> WriteReport:

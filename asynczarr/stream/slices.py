@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class SliceStream(WindowStream[Slice]):
         timeout: seconds for one request, without the wait for its turn.
     """
 
+    kind: ClassVar[str] = "slices"
+
     def __init__(
         self,
         array: StoredArray,
@@ -67,8 +69,7 @@ class SliceStream(WindowStream[Slice]):
         max_bytes: int = MAX_BYTES,
         timeout: float | None = None,
     ) -> None:
-        super().__init__(max_bytes=max_bytes, ordered=True)
-        self._array = array
+        super().__init__(array, max_bytes=max_bytes, ordered=True)
         self._slabs = slabs
         self._axis = axis
         # Each of the two slabs that may be in flight has a part of the budget for the chunks it is read from.

@@ -22,7 +22,8 @@ from .shard_cache import ShardIndexCache
 
 __all__ = ["StoredArray"]
 
-SMALL_CHUNK = 32 * 1024
+SMALL_CHUNK = 256 * 1024
+"""Bytes of chunks that are better handled several at a time."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,17 @@ class StoredArray:
         """Bytes of one decoded chunk (with shards: one inner chunk)."""
         return max(1, prod(self.chunk_shape) * self.item_bytes)
 
+    @property
+    def small_chunks(self) -> bool:
+        """Chunks are so small that handling each costs as much as decoding it, or nearly."""
+        return self.chunk_bytes <= SMALL_CHUNK
+
     @cached_property
     def workers(self) -> int:
-        """Thread hops worth having in flight: with small chunks Python dominates, and threads fight for the GIL."""
-        return 1 if self.chunk_bytes < SMALL_CHUNK else max(2, os.cpu_count() or 1)
+        """Thread hops worth having in flight: where Python dominates, threads would fight for the GIL."""
+        chain = self.chain if self.shard is None else self.shard.chain
+        work = self.chunk_bytes if self.shard is None else 2 * self.chunk_bytes  # opening files is half of the rest
+        return 1 if work <= chain.grain else max(2, os.cpu_count() or 1)
 
     def key(self, coords: Coords) -> str:
         """Key of a stored object."""

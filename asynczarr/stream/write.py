@@ -19,6 +19,7 @@ from ..codec import pool
 from ..errors import AlreadyExists, AsyncZarrError, PreconditionFailed
 from ..selection import Selection
 from ..store.base import SyncStore
+from ..telemetry import hooks
 from ..types import ByteRange, BytesLike, Version
 from .budget import ByteBudget
 from .edit import Edit, Patch
@@ -27,6 +28,7 @@ from .load import INLINE_BYTES
 from .plan import BATCH_BYTES
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
+from .trace import conflict, writing
 from .window import Window
 
 __all__ = ["edits", "store_edit", "write"]
@@ -102,7 +104,11 @@ async def _store_group(array: StoredArray, group: list[Edit]) -> None:
 def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
     for edit in group:
         try:
-            _store_sync(store, edit)
+            if not hooks.active:
+                _store_sync(store, edit)
+                continue
+            with writing(edit):
+                _store_sync(store, edit)
         except AsyncZarrError as error:
             raise _located(error, edit) from error.__cause__
 
@@ -124,6 +130,8 @@ async def store_edit(edit: Edit) -> None:
     store = edit.array.store
     try:
         async with AsyncExitStack() as stack:
+            if hooks.active:
+                stack.enter_context(writing(edit))
             if not edit.whole or not store.capabilities.cas:
                 await stack.enter_async_context(key_lock(store, edit.key))
             if not store.capabilities.sync:
@@ -155,6 +163,8 @@ def _store_sync(store: SyncStore, edit: Edit) -> None:
         except (PreconditionFailed, AlreadyExists):
             if attempt == ATTEMPTS - 1:
                 raise
+            if hooks.active:
+                conflict(edit, attempt + 1)
 
 
 def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Version | None, *, known: bool) -> None:
@@ -190,6 +200,8 @@ async def _store_async(edit: Edit) -> None:
         except (PreconditionFailed, AlreadyExists):
             if attempt == ATTEMPTS - 1:
                 raise
+            if hooks.active:
+                conflict(edit, attempt + 1)
             await asyncio.sleep(random() * min(1.0, 0.005 * 2**attempt))
 
 

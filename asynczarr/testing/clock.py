@@ -43,11 +43,12 @@ class VirtualClock:
         end = self._now + seconds
         await _settle()
         while self._sleepers and self._sleepers[0][0] <= end:
-            when, _, future = heapq.heappop(self._sleepers)
-            self._now = max(self._now, when)
-            if not future.done():
-                future.set_result(None)
-                await _settle()
+            self._now = max(self._now, self._sleepers[0][0])
+            while self._sleepers and self._sleepers[0][0] <= self._now:
+                future = heapq.heappop(self._sleepers)[2]
+                if not future.done():
+                    future.set_result(None)
+            await _settle()
         self._now = end
 
 

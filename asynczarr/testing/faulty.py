@@ -20,7 +20,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -65,7 +65,8 @@ class Fault:
     delay     the call is made `seconds` later
     throttle  the store asks to slow down, without doing the call
     truncate  a value that is read misses its last byte or more, and nothing says so
-    cut       the answer breaks off: ``Truncated`` for a value, ``ConnectionFailed`` amid the names of a listing
+    cut       the answer breaks off: ``Truncated`` for a value, with what was received of a single range where the
+              store has versions, and ``ConnectionFailed`` amid the names of a listing
     flip      one bit of a value that is read is wrong, and nothing says so
     duplicate a write arrives twice, as a transport makes it that sends again; the caller gets the second answer
     late      a write times out for the caller and is done `seconds` later
@@ -188,8 +189,10 @@ class FaultyStore(Wrapper):
             case _:
                 pass
         answer = await reach()
-        if fault.kind in ("after", "cut"):
+        if fault.kind == "after":
             raise self._error(fault, request)
+        if fault.kind == "cut":
+            raise await self._cut(fault, request, answer, chance)
         if fault.kind in ("truncate", "flip"):
             return cast("T", _spoiled(answer, _truncated if fault.kind == "truncate" else _flipped, chance))
         return answer
@@ -289,6 +292,17 @@ class FaultyStore(Wrapper):
             error = ConnectionFailed("injected: the connection broke")
         return error.at(store=self.url, key=request.key)
 
+    async def _cut(self, fault: Fault, request: Request, answer: object, chance: random.Random) -> StoreError:
+        error = self._error(fault, request)
+        if not isinstance(error, Truncated) or not self.capabilities.versions:
+            return error
+        if isinstance(answer, Parts):
+            data, version = answer.data[0] if len(answer.data) == 1 else b"", answer.version
+        else:
+            data, info = cast("BytesLike", answer or b""), await self.inner.head(request.key)
+            version = None if info is None else info.version
+        return error.keep(bytes(data[: int(chance.random() * len(data))]), version)
+
     async def _do_late(self, seconds: float, reach: Callable[[], Awaitable[object]]) -> None:
         await self._clock.sleep(seconds)
         with suppress(StoreError):  # nobody waits for the outcome
@@ -302,7 +316,7 @@ def _spoiled(answer: object, spoil: Callable[[BytesLike, random.Random], BytesLi
         if full:
             chosen = chance.choice(full)
             data[chosen] = spoil(data[chosen], chance)
-        return Parts(data, answer.version, answer.size)
+        return replace(answer, data=data)
     return spoil(answer, chance) if isinstance(answer, bytes | bytearray | memoryview) and len(answer) else answer
 
 

@@ -48,13 +48,14 @@ async def test_result_and_error():
 
 
 async def test_cancellation_waits_for_the_thread():
-    done = threading.Event()
+    done, loop = threading.Event(), asyncio.get_running_loop()
 
     def work():
+        loop.call_soon_threadsafe(scope.cancel)
         time.sleep(0.05)
         done.set()
 
-    with anyio.move_on_after(0.01) as scope:
+    with anyio.CancelScope() as scope:
         await pool.run(work)
     assert scope.cancel_called
     assert done.is_set()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynczarr.codec.coalesce import coalesce
 from asynczarr.codec.shard_index import ShardIndex
 from asynczarr.errors import CodecError
+from asynczarr.store.coalesce import coalesce
 from asynczarr.types import ByteRange
 
 EMPTY = (2**64 - 1, 2**64 - 1)

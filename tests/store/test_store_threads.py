@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 import weakref
+from contextvars import ContextVar
 
 import anyio
 import pytest
@@ -143,3 +144,41 @@ async def test_idle_threads_keep_nothing_alive(finish):
     del big, task
     await asyncio.sleep(0.01)
     assert alive() is None
+
+
+@pytest.mark.every_loop
+@pytest.mark.parametrize("steps", range(6))
+async def test_who_cancels_every_task_of_the_loop_loses_no_slot(steps):
+    threads, gauge = Threads(1), Gauge()
+    calls = [asyncio.create_task(threads.run(gauge.work, 0.01)) for _ in range(3)]
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait(calls)
+    assert all(task.cancelled() for task in calls)
+    before = gauge.ended
+    await asyncio.sleep(0.02)
+    assert (gauge.running, gauge.ended) == (0, before)
+    assert threads.idle == 1
+    assert await threads.run(gauge.work, 0) == "done"
+
+
+async def test_a_thread_goes_on_with_the_next_call():
+    threads = Threads(2)
+    names = await asyncio.gather(
+        *(threads.run(lambda: (time.sleep(0.001), threading.get_ident())[1]) for _ in range(50))
+    )
+    assert len(set(names)) == 2
+
+
+async def test_each_call_has_the_context_of_its_caller():
+    mark = ContextVar("mark", default=0)
+    threads = Threads(1)
+
+    async def call(number):
+        mark.set(number)
+        return await threads.run(mark.get)
+
+    assert await asyncio.gather(*(asyncio.create_task(call(number)) for number in range(5))) == [0, 1, 2, 3, 4]
+    assert mark.get() == 0

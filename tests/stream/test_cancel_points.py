@@ -115,8 +115,7 @@ def _check_nothing_held(store: Any) -> None:
     state = _state(store)
     assert (state.locks, state.first) == ({}, {})
     assert state.requests._value == MAX_REQUESTS
-    slots = pool._threads._slots.get(asyncio.get_running_loop())
-    assert slots is None or slots[0]._value == pool.pool_size()
+    assert pool.idle() == pool.pool_size()
 
 
 @pytest.mark.every_loop

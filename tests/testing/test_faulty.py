@@ -16,6 +16,7 @@ from asynczarr.errors import (
     Truncated,
     Unavailable,
 )
+from asynczarr.middleware import Resume
 from asynczarr.store import MemoryStore
 from asynczarr.testing import Fault, FaultyStore, StoreContract, VirtualClock
 from asynczarr.types import ByteRange
@@ -117,8 +118,12 @@ async def test_cut_is_noticed():
     store = FaultyStore(MemoryStore(), [Fault("cut", verbs=("get", "list"), times=None)], seed=2)
     for number in range(100):
         await store.set(f"k/{number}", b"x")
-    with pytest.raises(Truncated):
-        await store.get("k/1")
+    await store.set("k/0", b"0123456789")
+    for _ in range(3):
+        with pytest.raises(Truncated) as caught:
+            await store.get("k/0", ByteRange(2))
+        assert b"23456789".startswith(caught.value.received)
+        assert caught.value.version == (await store.head("k/0")).version
     seen = []
 
     async def look():
@@ -128,6 +133,18 @@ async def test_cut_is_noticed():
     with pytest.raises(ConnectionFailed):
         await look()
     assert 0 < len(seen) < 100
+
+
+async def test_what_was_received_of_a_cut_answer_is_of_use():
+    whole = bytes(range(256)) * 100
+    store = FaultyStore(MemoryStore(), [Fault("cut", times=3)], seed=4)
+    await store.set("k", whole)
+    assert await Resume(store).get("k") == whole
+    assert store.calls == {"set": 1, "get": 1, "get_ranges": 3}
+    store = FaultyStore(store, [Fault("cut", times=2)], seed=5)
+    parts = await Resume(store).get_ranges("k", [ByteRange(5, 6000)])
+    assert bytes(parts.data[0]) == whole[5:6000]
+    assert store.calls == {"get_ranges": 3}
 
 
 async def test_flip_is_one_bit():

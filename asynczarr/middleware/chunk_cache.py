@@ -1,0 +1,184 @@
+"""Decoded chunks that were read lately, without reading and decoding them again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
+
+from ..clock import Clock, SystemClock
+from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
+from ..types import Coords, Version
+from .lru import ByteLRU
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    ChunkData: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["ChunkCache"]
+
+
+class ChunkCache:
+    """Decoded chunks, bounded in bytes, least recently used out first. Several arrays and threads may share one.
+
+    A chunk belongs to one version of the value that it was decoded from. Who reads learns the version first: from
+    :meth:`version` if the store told it at most `ttl` seconds ago, else from the store, and says so by :meth:`seen`.
+
+    Args:
+        max_bytes: of all chunks and what it takes to keep them.
+        ttl: seconds for which a version is believed unasked; ``None``: for ever, for data that never changes.
+        clock: how time passes.
+
+    Attributes:
+        hits: chunks that were there.
+        misses: chunks that were not.
+
+    Raises:
+        ValueError: a negative number of bytes or seconds.
+    """
+
+    def __init__(self, max_bytes: int = 256 * 2**20, *, ttl: float | None = 0.0, clock: Clock | None = None) -> None:
+        if ttl is not None and ttl < 0:
+            raise ValueError(f"a version cannot be believed for {ttl} seconds")
+        self.hits = 0
+        self.misses = 0
+        self._ttl = ttl
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._lru: ByteLRU[_Slot, ChunkData] = ByteLRU(max_bytes, self._evicted)
+        self._stores: WeakKeyDictionary[Store, dict[str, _Value]] = WeakKeyDictionary()
+
+    @property
+    def used(self) -> int:
+        """Bytes in use."""
+        return self._lru.used
+
+    def version(self, store: Store, key: str) -> Version | None:
+        """The version of a value, if the store told it lately and chunks of it are kept."""
+        with self._lock:
+            value = self._stores.get(store, {}).get(key)
+            if value is None or (self._ttl is not None and self._clock.now() - value.seen >= self._ttl):
+                return None
+            return value.version
+
+    def holds(self, store: Store, key: str) -> bool:
+        """Whether chunks of a value are kept: else asking for its version is in vain."""
+        with self._lock:
+            return key in self._stores.get(store, {})
+
+    def seen(self, store: Store, key: str, version: Version | None) -> None:
+        """The store says that this is the version now (``None``: the key is missing). Chunks of others are dropped."""
+        with self._lock:
+            value = self._stores.get(store, {}).get(key)
+            if value is not None and value.version == version:
+                value.seen = self._clock.now()
+            elif value is not None:
+                self._drop(store, key)
+
+    def get(
+        self, store: Store, key: str, version: Version | None, coords: Coords = (), form: Hashable = None
+    ) -> ChunkData | None:
+        """A chunk, which nobody may write to.
+
+        Args:
+            store: where its value is.
+            key: key of the value.
+            version: of the value.
+            coords: which chunk of a shard.
+            form: how it was decoded (data type, codecs): what arrays of other metadata do not share.
+        """
+        with self._lock:
+            value = self._stores.get(store, {}).get(key)
+            found = None
+            if value is not None and value.version == version:
+                found = self._lru.get(_Slot(value, coords, form))
+            if found is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+        if hooks.active:
+            nbytes, kind = (0, events.CacheMiss) if found is None else (found.nbytes, events.CacheHit)
+            hooks.emit(kind(store=public(store.url), cache="chunks", key=key, nbytes=nbytes))
+        return found
+
+    def put(
+        self,
+        store: Store,
+        key: str,
+        version: Version | None,
+        chunk: ChunkData,
+        coords: Coords = (),
+        form: Hashable = None,
+    ) -> ChunkData:
+        """Keep a chunk that was just read; return what is kept, which is read-only from now on.
+
+        A chunk that is a view on something larger is copied. One without a version, one of objects or strings, whose
+        bytes cannot be counted, and one that is larger than the cache are returned as they are.
+        """
+        if version is None or chunk.dtype.kind in ("O", "T"):
+            return chunk
+        if chunk.base is not None:
+            chunk = chunk.copy(order="K")
+        with self._lock:
+            values = self._stores.setdefault(store, {})
+            value = values.get(key)
+            if value is None or value.version != version:
+                self._drop(store, key)
+                value = values[key] = _Value(values, key, version, self._clock.now())
+            slot = _Slot(value, coords, form)
+            value.slots.add(slot)
+            if self._lru.put(slot, chunk, chunk.nbytes):
+                chunk.flags.writeable = False
+            else:
+                value.remove(slot)
+        return chunk
+
+    def discard(self, store: Store, key: str) -> None:
+        """Forget the chunks of a value: it is being changed."""
+        with self._lock:
+            self._drop(store, key)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._lru.clear()
+            self._stores.clear()
+
+    def _drop(self, store: Store, key: str) -> None:
+        value = self._stores.get(store, {}).pop(key, None)
+        for slot in value.slots if value is not None else ():
+            self._lru.discard(slot)
+
+    @staticmethod
+    def _evicted(slot: _Slot, nbytes: int) -> None:
+        if hooks.active:
+            hooks.emit(events.CacheEvict(store="", cache="chunks", key=slot.value.key, nbytes=nbytes))
+        slot.value.remove(slot)
+
+
+class _Value:
+    """The chunks of one version of one value. It knows its store's values, not the store, which may be forgotten."""
+
+    __slots__ = ("_home", "key", "seen", "slots", "version")
+
+    def __init__(self, home: dict[str, _Value], key: str, version: Version, seen: float) -> None:
+        self._home = home
+        self.key = key
+        self.version = version
+        self.seen = seen
+        self.slots: set[_Slot] = set()
+
+    def remove(self, slot: _Slot) -> None:
+        self.slots.discard(slot)
+        if not self.slots and self._home.get(self.key) is self:
+            del self._home[self.key]
+
+
+class _Slot(NamedTuple):
+    value: _Value
+    coords: Coords
+    form: Hashable

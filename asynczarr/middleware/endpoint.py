@@ -1,0 +1,36 @@
+"""What all stores of one endpoint share in one event loop: limits, rates, budgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+__all__ = ["PerEndpoint", "endpoint"]
+
+T = TypeVar("T")
+
+
+def endpoint(url: str) -> str:
+    """The service and bucket that a store's url leads to: ``s3://bucket/a/b`` and ``s3://bucket/c`` share one."""
+    scheme, mark, rest = url.partition("://")
+    host = rest.partition("?")[0].partition("/")[0]
+    return f"{scheme}{mark}{host}" if host else url
+
+
+class PerEndpoint(Generic[T]):
+    """One object for each endpoint and event loop, made at first use; it goes with its loop.
+
+    asyncio primitives belong to one loop, so that a process with two loops has two sets of limits.
+    """
+
+    def __init__(self) -> None:
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, T]] = WeakKeyDictionary()
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        """The object of an endpoint in the running loop; `make` makes the first."""
+        shared = self._loops.setdefault(asyncio.get_running_loop(), {})
+        if name not in shared:
+            shared[name] = make()
+        return shared[name]
