@@ -77,7 +77,16 @@ if TYPE_CHECKING:
         open_store,
         stack,
     )
-    from .store import FilesystemStore, MemoryStore, Store, ZipStore, register_scheme
+    from .store import (
+        FilesystemStore,
+        LMDBStore,
+        MemoryStore,
+        MongoStore,
+        RedisStore,
+        Store,
+        ZipStore,
+        register_scheme,
+    )
     from .stream import Chunk, ChunkStream, FailedItem, Progress, Slice, SliceStream, WriteReport
 
 __version__ = "0.1.0"
@@ -100,7 +109,19 @@ _LATER = {
         ),
         "array",
     ),
-    **dict.fromkeys(("FilesystemStore", "MemoryStore", "Store", "ZipStore", "register_scheme"), "store"),
+    **dict.fromkeys(
+        (
+            "FilesystemStore",
+            "LMDBStore",
+            "MemoryStore",
+            "MongoStore",
+            "RedisStore",
+            "Store",
+            "ZipStore",
+            "register_scheme",
+        ),
+        "store",
+    ),
     **dict.fromkeys(
         (
             "Cache",
@@ -149,9 +170,11 @@ __all__ = [
     "Hedge",
     "IntegrityError",
     "KeyInvalid",
+    "LMDBStore",
     "Limit",
     "MemoryStore",
     "MetadataError",
+    "MongoStore",
     "NodeOptions",
     "NotFound",
     "ObjectInfo",
@@ -163,6 +186,7 @@ __all__ = [
     "Progress",
     "QuotaExceeded",
     "ReadOnly",
+    "RedisStore",
     "RetryBudget",
     "RetryPolicy",
     "SelectionError",

@@ -57,6 +57,8 @@ def _blockbuster() -> BlockBuster:
         ("os.stat", "importlib/metadata/__init__.py", "entry_points"),
         ("os.listdir", "importlib/metadata/__init__.py", "entry_points"),
         ("io.TextIOWrapper.read", "importlib/metadata/__init__.py", "entry_points"),
+        # PyMongo looks whether it runs in a container when it meets a server.
+        ("os.stat", "pymongo/pool_options.py", "get_container_env_info"),
     ]
     for call, file, function in allowed:
         guard.functions[call].can_block_in(file, function)

@@ -12,12 +12,18 @@ from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
     from .filesystem import FilesystemStore
+    from .lmdb import LMDBStore
+    from .mongodb import MongoStore
+    from .redis import RedisStore
     from .zip import ZipStore
 
 __all__ = [
     "Capabilities",
     "FilesystemStore",
+    "LMDBStore",
     "MemoryStore",
+    "MongoStore",
+    "RedisStore",
     "Store",
     "StoreBase",
     "SyncStore",
@@ -29,7 +35,13 @@ __all__ = [
 ]
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
-_LATER = {"FilesystemStore": ".filesystem", "ZipStore": ".zip"}
+_LATER = {
+    "FilesystemStore": ".filesystem",
+    "LMDBStore": ".lmdb",
+    "MongoStore": ".mongodb",
+    "RedisStore": ".redis",
+    "ZipStore": ".zip",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,9 @@ __all__ = ["PerLoop"]
 
 C = TypeVar("C")
 
+# Kept alive: collected, they would close themselves, and with them what parent and child share (an epoll object).
+_of_parents: list[object] = []
+
 
 class PerLoop(Generic[C]):
     """A client for each event loop that asks for one, made at first use and closed with :meth:`aclose`.
@@ -35,6 +38,7 @@ class PerLoop(Generic[C]):
         """The client of the running loop. A caller who is cancelled while it is being made leaves it to the others."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
+            _of_parents.append([*self._clients.items()])
             self._clients = WeakKeyDictionary()
         loop = asyncio.get_running_loop()
         task = self._clients.get(loop)

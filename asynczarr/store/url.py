@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -150,8 +151,21 @@ def _of_path(make: Callable[..., Store]) -> StoreFactory:
     return factory
 
 
+def _later(module: str, name: str) -> StoreFactory:
+    """A factory in a module of this package that is loaded when it is first called."""
+
+    def factory(url: str, /, **options: Any) -> Store:
+        store: Store = getattr(import_module(module, __package__), name)(url, **options)
+        return store
+
+    return factory
+
+
 _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
+    "lmdb": _later(".lmdb", "open_lmdb"),
+    **dict.fromkeys(("mongodb", "mongodb+srv"), _later(".mongodb", "open_mongodb")),
+    **dict.fromkeys(("redis", "rediss", "unix"), _later(".redis", "open_redis")),
 }

@@ -13,8 +13,9 @@ import pytest
 
 from .base import Server
 from .redis import RedisServer
+from .secantusdb import SecantusServer
 
-__all__ = ["redis_server", "server_fixture"]
+__all__ = ["redis_server", "secantusdb_server", "server_fixture"]
 
 S = TypeVar("S", bound=Server)
 
@@ -35,3 +36,4 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
 
 
 redis_server = server_fixture(RedisServer)
+secantusdb_server = server_fixture(SecantusServer)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from asynczarr.errors import PreconditionFailed
+from asynczarr.store.base import SyncStore
 from asynczarr.store.filesystem import FilesystemStore
 from asynczarr.store.zip import ZipStore
 from asynczarr.types import ByteRange
@@ -75,6 +76,11 @@ def count_up(ready, root: str, times: int) -> None:
     """Add 1 to the key ``counter`` by compare-and-swap."""
     store = FilesystemStore(root, durability="none")
     ready.set()
+    add(store, times)
+
+
+def add(store: SyncStore, times: int) -> None:
+    """Add 1 to the key ``counter``, and do it again when another writer was faster."""
     for _ in range(times):
         done = False
         while not done:
@@ -89,6 +95,11 @@ def create_keys(ready, root: str, name: str, count: int) -> None:
     """Try to create every key, and note the winner in it."""
     store = FilesystemStore(root, durability="none")
     ready.set()
+    create(store, name, count)
+
+
+def create(store: SyncStore, name: str, count: int) -> None:
+    """Try to create ``c/0``, ``c/1`` and so on, and note each that was not there."""
     for number in range(count):
         with suppress(FileExistsError):
             store.set_sync(f"c/{number}", name.encode(), create=True)

@@ -110,7 +110,7 @@ def test_percent_encoding_is_decoded_once(tmp_path):
         ("gs://bucket/x", "asynczarr[gcs]"),
         ("az://container/x", "asynczarr[azure]"),
         ("HTTPS://host/x", "asynczarr[http]"),
-        ("nonsense://x", "file, memory, zip"),
+        ("nonsense://x", "known: file, "),
         ("file:relative", "file:///"),
         ("zip::s3://bucket/x.zip", "chained"),
     ],
