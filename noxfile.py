@@ -65,6 +65,22 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """The chaos tests at length, and their figures into the docs; with ASYNCZARR_CHAOS=long ten times as much."""
+    install(session, "test")
+    env = {"ASYNCZARR_CHAOS": os.environ.get("ASYNCZARR_CHAOS", "chaos")}
+    session.run("python", "-m", "pytest", "tests/chaos", *session.posargs, env=env)
+    session.run("python", "-m", "tests.chaos.figures")
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Keep one of the test servers up until Ctrl-C: `nox -s servers -- redis`; without a name, which there are."""
+    install(session, "test")
+    session.run("python", "-m", "tests.servers", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, formatting, spelling, and the order of the layers."""
     install(session, "lint")

@@ -13,7 +13,7 @@ import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.summary"]
 
 # A shared two-core runner is slow at random, and random slowness is no bug: only an absolute timeout is a failure.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])

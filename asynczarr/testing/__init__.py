@@ -6,13 +6,34 @@ import sys
 from typing import TYPE_CHECKING
 
 from .clock import VirtualClock
+from .fault_proxy import FaultProxy
+from .fault_server import FaultServer
 from .faulty import Fault, FaultyStore
+from .history import History, Operation, linearize
 from .keys import HOSTILE_KEYS, HOSTILE_PREFIXES, ODD_KEYS
+from .wire_faults import Drawn, Scripted, WireFault, seed
 
 if TYPE_CHECKING:
     from .store_suite import StoreContract
 
-__all__ = ["HOSTILE_KEYS", "HOSTILE_PREFIXES", "ODD_KEYS", "Fault", "FaultyStore", "StoreContract", "VirtualClock"]
+__all__ = [
+    "HOSTILE_KEYS",
+    "HOSTILE_PREFIXES",
+    "ODD_KEYS",
+    "Drawn",
+    "Fault",
+    "FaultProxy",
+    "FaultServer",
+    "FaultyStore",
+    "History",
+    "Operation",
+    "Scripted",
+    "StoreContract",
+    "VirtualClock",
+    "WireFault",
+    "linearize",
+    "seed",
+]
 
 
 def __getattr__(name: str) -> object:

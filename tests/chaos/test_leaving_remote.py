@@ -1,0 +1,132 @@
+"""C13: streams over a network that are left early. No task is left, and nobody else is cancelled.
+
+``tests/stream/test_leaving.py`` has every way to leave; here the same with connections, policies and faults below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+import asynczarr as az
+from asynczarr.testing.fault_server import FaultServer
+from asynczarr.testing.wire_faults import Drawn, WireFault
+
+from .stores import stacked
+
+DATA = np.arange(64 * 64).reshape(64, 64)
+STREAMS: dict[str, Callable[[az.Array], Any]] = {
+    "chunks": lambda array: array.stream_chunks(),
+    "completed": lambda array: array.stream_chunks(ordered=False, timeout=20),
+    "slices": lambda array: array.stream_slices(1),
+}
+
+
+@pytest.fixture(params=STREAMS)
+def make(request: pytest.FixtureRequest) -> Callable[[az.Array], Any]:
+    return STREAMS[request.param]
+
+
+@pytest.fixture(params=["calm", "faults"])
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[FaultServer, az.Array]]:
+    async with FaultServer() as server, stacked(server) as store:
+        spec: dict[str, Any] = {"shape": DATA.shape, "dtype": DATA.dtype, "chunks": (4, 8), "shards": (16, 16)}
+        array = await az.create_array(store, **spec)
+        await array.write(DATA)
+        if request.param == "faults":
+            server.faults = Drawn({WireFault(reset="after"): 0.05, WireFault(cut=9): 0.05}, at_most=2)
+        yield server, array
+
+
+class _Nothing:
+    """Fails if tasks of the client are left, if the caller was cancelled, or an error was never seen."""
+
+    def __init__(self, server: FaultServer) -> None:
+        self.server = server
+        self.complaints: list[dict[str, Any]] = []
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - self.server.tasks
+
+    async def __aenter__(self) -> None:
+        self.before = self.tasks()
+        self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(lambda _, context: self.complaints.append(context))
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        gc.collect()
+        async with asyncio.timeout(5):
+            while self.tasks() - self.before or self.server.busy:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)  # a caller that was cancelled from within would notice here
+        self.loop.set_exception_handler(None)
+        task = asyncio.current_task()
+        assert kind is not None or (task is not None and task.cancelling() == 0 and not self.complaints)
+
+
+async def _fail(stream: Any) -> None:
+    async for _ in stream:
+        raise ZeroDivisionError
+
+
+async def _dawdle(stream: Any) -> None:
+    async for _ in stream:
+        await asyncio.sleep(0.002)
+
+
+async def test_break_error_and_timeout(served: Any, make: Any) -> None:
+    server, array = served
+    async with _Nothing(server):
+        async for _ in make(array):
+            break
+    async with _Nothing(server):
+        with pytest.raises(ZeroDivisionError):
+            await _fail(make(array))
+    async with _Nothing(server):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(_dawdle(make(array)), 0.01)
+    async with _Nothing(server):
+        with anyio.move_on_after(0.01):
+            async with make(array) as stream:
+                async for _ in stream:
+                    await anyio.sleep(0.002)
+
+
+async def test_collected_and_nested(served: Any, make: Any) -> None:
+    server, array = served
+    async with _Nothing(server):
+        stream = make(array)
+        await anext(stream)
+        del stream
+        gc.collect()
+    async with _Nothing(server):
+        outer, inner = make(array), make(array)
+        await anext(outer)
+        await anext(inner)
+        await outer.aclose()  # in the order in which they were opened, which cancel scopes do not forgive
+        await anext(inner)
+        async for _ in make(array):
+            async for _ in make(array):
+                break
+            break
+        await inner.aclose()
+
+
+async def test_a_stream_whose_store_gives_up(served: Any, make: Any) -> None:
+    """The error names the chunk's key, the other requests are ended, and the next stream works."""
+    server, array = served
+    server.faults = Drawn({WireFault(status=500): 1.0})
+    async with _Nothing(server):
+        with pytest.raises(az.StoreError) as caught:
+            await _dawdle(make(array))
+        assert caught.value.key.startswith("c/")
+        assert caught.value.attempts == 6 or isinstance(caught.value, az.BudgetExhausted)
+    server.faults = None
+    async with _Nothing(server):
+        assert len([item async for item in make(array)]) in (128, 64)
