@@ -12,13 +12,13 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from asynczarr.store.lmdb import LMDBStore
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import asynczarr as az
 from asynczarr.store.base import Store
+from asynczarr.store.lmdb import LMDBStore
 from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import seed
