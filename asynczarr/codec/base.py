@@ -178,6 +178,10 @@ class BytesBytesCodec(Codec, Protocol):
 class ManyCodec(Protocol):
     """What a bytes -> bytes codec may offer in addition, where many small chunks cost less together."""
 
+    def encode_many(self, chunks: Sequence[BytesLike]) -> Sequence[BytesLike] | None:
+        """Encode each of `chunks`, at least one; ``None`` if that fails for any of them."""
+        ...
+
     def decode_many(self, chunks: Sequence[BytesLike], size: int) -> Sequence[BytesLike] | None:
         """Decode each of `chunks`, at least one, to exactly `size` bytes; ``None`` if that fails for any of them."""
         ...

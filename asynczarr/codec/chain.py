@@ -150,24 +150,55 @@ class CodecChain:
         """Upper bound of the bytes that encoding makes of a chunk."""
         return self._limit
 
-    def encode(self, array: Array) -> BytesLike:
+    def encode(self, array: Array, *, borrow: bool = False) -> BytesLike:
         """Encode one chunk.
+
+        Args:
+            array: its elements.
+            borrow: the result may be a view of `array`: it is used up before the owner can change the elements.
 
         Raises:
             CodecError: another shape or dtype than the chain's, a value that does not fit, not `writable`.
         """
+        begun, size = monotonic() if hooks.active else 0.0, array.nbytes
+        data = self._encode(array, self._bytes_codecs)
+        if begun:
+            coded(events.Encode, self, begun, size, len(data))
+        # A view may be one of the array, which its owner may change before the bytes are stored.
+        return bytes(data) if isinstance(data, memoryview) and not borrow else data
+
+    def encode_many(self, chunks: Sequence[Array]) -> Sequence[BytesLike] | None:
+        """Encode several chunks at once.
+
+        Returns:
+            One buffer a chunk, which may be views of one; ``None`` if that cannot be done for all of these:
+            :meth:`encode` can, or tells what is wrong.
+        """
+        if self._many is None:
+            return None
+        begun = monotonic() if hooks.active else 0.0
+        try:
+            plain = [self._encode(chunk, ()) for chunk in chunks]
+            encoded = cast("ManyCodec", self._many.codec).encode_many(plain)
+        except CodecError:
+            return None
+        if begun and encoded:
+            size = sum(chunk.nbytes for chunk in chunks)
+            coded(events.Encode, self, begun, size, sum(map(len, encoded)), len(encoded))
+        return encoded
+
+    def _encode(self, array: Array, steps: Iterable[_Bound]) -> BytesLike:
         if not self.writable:
             raise CodecError("the array has codecs that are unknown here: it can be read but not written")
         if array.shape != self.spec.shape or array.dtype != self.spec.dtype.numpy:
             raise CodecError(f"a chunk is {self.spec.shape} {self.spec.dtype.numpy}, not {array.shape} {array.dtype}")
-        begun, size = monotonic() if hooks.active else 0.0, array.nbytes
         codec: Codec = self.bytes_codec
         try:
             for codec in self.array_codecs:
                 array = codec.encode(array)
             codec = self.bytes_codec
             data = codec.encode(array)
-            for step in self._bytes_codecs:
+            for step in steps:
                 codec = step.codec
                 data = step.codec.encode(data)
         except AsyncZarrError as error:
@@ -177,10 +208,7 @@ class CodecChain:
             raise
         except Exception as error:  # codecs of third parties raise what they like
             raise CodecError(f"encoding failed: {type(error).__name__}: {error}", codec=codec.name) from error
-        if begun:
-            coded(events.Encode, self, begun, size, len(data))
-        # A view may be one of the array, which its owner may change before the bytes are stored.
-        return bytes(data) if isinstance(data, memoryview) else data
+        return data
 
     @property
     def batches(self) -> bool:

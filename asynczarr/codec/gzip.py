@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from isal import isal_zlib
 from zlib_ng import zlib_ng
@@ -15,6 +15,8 @@ from . import config
 from .base import BytesBytesCodec
 
 __all__ = ["GzipCodec"]
+
+_DeflateError = cast("type[Exception]", isal_zlib.error)  # whose stub takes it for an instance
 
 _GZIP = 31
 """zlib's window bits for a gzip container."""
@@ -71,7 +73,7 @@ class GzipCodec(BytesBytesCodec):
             if not member.unused_data:
                 return first
             return b"".join(_members(first, member.unused_data, max_size))
-        except isal_zlib.IsalError as error:
+        except _DeflateError as error:
             raise CodecError(f"not a valid gzip stream: {error}") from error
 
 

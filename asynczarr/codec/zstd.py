@@ -81,6 +81,13 @@ class ZstdCodec(BytesBytesCodec):
             pass  # Several frames, or damage: going frame by frame tells which.
         return self._decode_frames(memoryview(data), max_size)
 
+    def encode_many(self, chunks: Sequence[BytesLike]) -> Sequence[BytesLike] | None:
+        """Each of `chunks` as :meth:`encode` does, in one call that leaves the GIL alone until all are done."""
+        if not chunks or not all(map(len, chunks)):  # the library refuses to compress nothing
+            return None
+        encoded = _compressor(self.level, self.checksum).multi_compress_to_buffer(list(chunks), threads=1)
+        return cast("Sequence[BytesLike]", encoded)
+
     def decode_many(self, chunks: Sequence[BytesLike], size: int) -> Sequence[BytesLike] | None:
         """Each of `chunks` to exactly `size` bytes, in one call that leaves the GIL alone until all are done.
 

@@ -17,7 +17,10 @@ from ..types import BytesLike, Coords
 from .plan import inner_axes
 from .stored import StoredArray
 
-__all__ = ["Edit", "Patch"]
+__all__ = ["TOGETHER_BYTES", "Edit", "Patch"]
+
+TOGETHER_BYTES = 2**21
+"""Decoded bytes of small chunks that are encoded in one call."""
 
 NDArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -63,11 +66,12 @@ class Edit:
             len(self.patches) > 1 and _covered(self.array, self.coords, self.shape, self.patches)
         )
 
-    def apply(self, current: BytesLike | None) -> BytesLike | None:
+    def apply(self, current: BytesLike | None, *, borrow: bool = False) -> BytesLike | None:
         """The new object; ``None`` if nothing needs to be stored.
 
         Args:
             current: the old object, ``None`` if there is none (or it does not matter).
+            borrow: as in ``CodecChain.encode``.
 
         Raises:
             CodecError: the old object cannot be decoded, or the new values cannot be encoded.
@@ -78,7 +82,14 @@ class Edit:
         if chain.shard is not None:
             return self._shard(chain.shard, current)
         old = None if current is None or self.whole else chain.decode(current)
-        return self._encode(chain, _merged(self.array, self.shape, self.patches, old, self.whole))
+        return self._encode(chain, _merged(self.array, self.shape, self.patches, old, self.whole), borrow=borrow)
+
+    def plain(self) -> NDArray | None:
+        """The new chunk, where it needs nothing but to be encoded; several edits can then be encoded together."""
+        chain = self.array.chain_for(self.shape)
+        if not self.whole or chain.shard is not None or not chain.batches or not self.array.write_empty:
+            return None
+        return _merged(self.array, self.shape, self.patches, None, True)
 
     def keeping_fill_values(self) -> Edit:
         """The same for a store that cannot delete on a condition: what is empty is stored instead."""
@@ -93,24 +104,42 @@ class Edit:
         for part, source in self.patches:
             for inner in part.split(axes):
                 by_chunk.setdefault(inner.coords, []).append(Patch(inner, source))
+        most = max(1, TOGETHER_BYTES // self.array.chunk_bytes)
+        fresh: dict[Coords, NDArray] = {}
         for coords, patches in by_chunk.items():
             if self.erase and coords not in chunks:
                 continue
             whole = any(self._replaces(patch.part) for patch in patches)
             stored = None if whole else chunks.get(coords)
             old = None if stored is None else layout.chain.decode(stored)
-            data = self._encode(layout.chain, _merged(self.array, layout.inner_shape, patches, old, whole))
-            if data is None:
+            chunk = _merged(self.array, layout.inner_shape, patches, old, whole)
+            if not self.array.write_empty and is_fill(chunk, self.array.fill):
                 chunks.pop(coords, None)
-            else:
-                chunks[coords] = data
+                continue
+            fresh[coords] = chunk
+            if len(fresh) == most:
+                chunks.update(_encoded(layout.chain, fresh))
+                fresh.clear()
+        chunks.update(_encoded(layout.chain, fresh))
         return layout.assemble(chunks)
 
     def _replaces(self, part: Projection) -> bool:
         return part.whole and not (self.growing and part.inside != part.shape)
 
-    def _encode(self, chain: CodecChain, chunk: NDArray) -> BytesLike | None:
-        return chain.encode(chunk) if self.array.write_empty or not is_fill(chunk, self.array.fill) else None
+    def _encode(self, chain: CodecChain, chunk: NDArray, *, borrow: bool) -> BytesLike | None:
+        return (
+            chain.encode(chunk, borrow=borrow)
+            if self.array.write_empty or not is_fill(chunk, self.array.fill)
+            else None
+        )
+
+
+def _encoded(chain: CodecChain, chunks: dict[Coords, NDArray]) -> dict[Coords, BytesLike]:
+    """Chunks of a shard, encoded; perhaps views of the decoded ones, since joining them will copy."""
+    together = chain.encode_many(list(chunks.values())) if len(chunks) > 1 else None
+    if together is not None:
+        return dict(zip(chunks, together, strict=True))
+    return {coords: chain.encode(chunk, borrow=True) for coords, chunk in chunks.items()}
 
 
 def _covered(array: StoredArray, coords: Coords, shape: tuple[int, ...], patches: Iterable[Patch]) -> bool:

@@ -8,8 +8,8 @@ such changes queue instead of collide.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, nullcontext
 from random import random
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from ..store.base import SyncStore
 from ..telemetry import hooks
 from ..types import ByteRange, BytesLike, Version
 from .budget import ByteBudget
-from .edit import Edit, Patch
+from .edit import TOGETHER_BYTES, Edit, Patch
 from .limits import key_lock, request_slots
 from .load import INLINE_BYTES
 from .plan import BATCH_BYTES
@@ -102,15 +102,28 @@ async def _store_group(array: StoredArray, group: list[Edit]) -> None:
 
 
 def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
-    for edit in group:
-        try:
-            if not hooks.active:
-                _store_sync(store, edit)
-                continue
-            with writing(edit):
-                _store_sync(store, edit)
-        except AsyncZarrError as error:
-            raise _located(error, edit) from error.__cause__
+    most = max(1, TOGETHER_BYTES // group[0].array.chunk_bytes)
+    for start in range(0, len(group), most):
+        some = group[start : start + most]
+        values = _encoded_together(some)
+        for number, edit in enumerate(some):
+            try:
+                with writing(edit) if hooks.active else nullcontext():
+                    if values is None:
+                        _store_sync(store, edit)
+                    else:
+                        _put_sync(store, edit.key, values[number], None, known=False)
+            except AsyncZarrError as error:
+                raise _located(error, edit) from error.__cause__
+
+
+def _encoded_together(group: list[Edit]) -> Sequence[BytesLike] | None:
+    """New values of whole chunks; ``None`` if they have to be made one by one."""
+    chain = group[0].array.chain_for(group[0].shape)
+    if len(group) == 1 or not chain.batches or any(edit.shape != group[0].shape for edit in group):
+        return None
+    chunks = [edit.plain() for edit in group]
+    return None if any(chunk is None for chunk in chunks) else chain.encode_many(cast("list[Any]", chunks))
 
 
 def edit_cost(edit: Edit) -> int:
@@ -151,7 +164,7 @@ def _located(error: AsyncZarrError, edit: Edit) -> AsyncZarrError:
 
 def _store_sync(store: SyncStore, edit: Edit) -> None:
     if edit.whole:
-        value = edit.apply(None)
+        value = edit.apply(None, borrow=True)  # a store's blocking half keeps no buffer that can change
         _put_sync(store, edit.key, value, None, known=False)
         return
     for attempt in range(ATTEMPTS):
