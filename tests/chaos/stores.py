@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import asynczarr as az
-import asynczarr.store.s3_client  # reads files when it is imported: here, and not on an event loop
+import asynczarr.store.s3.client  # reads files when it is imported: here, and not on an event loop
 from asynczarr.middleware import RetryBudget, RetryPolicy
 from asynczarr.store.base import Store
 from asynczarr.store.s3 import S3Store

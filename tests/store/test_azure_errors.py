@@ -11,7 +11,6 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-import asynczarr.store
 from asynczarr import errors
 from asynczarr.store import AzureStore, open_store
 from asynczarr.types import ByteRange
@@ -58,7 +57,7 @@ async def test_what_is_sent(server):
 
 
 async def test_a_large_value_is_sent_in_blocks(server, monkeypatch):
-    from asynczarr.store import azure
+    from asynczarr.store.azure import store as azure
 
     monkeypatch.setattr(azure, "_BLOCK", 1000)
     value = bytes(range(250)) * 20
@@ -276,7 +275,7 @@ async def test_malformed_credentials():
 
 @pytest.mark.usefixtures("no_environment")
 async def test_keys_of_one_account_are_not_shown_to_another(monkeypatch):
-    from asynczarr.store.azure_account import Credentials, find_account
+    from asynczarr.store.azure.account import Credentials, find_account
 
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "mine")
     monkeypatch.setenv("AZURE_STORAGE_KEY", KEY)
@@ -328,8 +327,8 @@ async def test_nothing_secret_is_logged(server, caplog):
 
 def test_without_azure_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "azure.storage.blob.aio", None)
-    for module in ("azure_client", "azure_transport"):
-        monkeypatch.delitem(sys.modules, f"asynczarr.store.{module}", raising=False)
-        monkeypatch.delattr(asynczarr.store, module, raising=False)
+    for module in ("client", "transport"):
+        monkeypatch.delitem(sys.modules, f"asynczarr.store.azure.{module}", raising=False)
+        monkeypatch.delattr(f"asynczarr.store.azure.{module}", raising=False)
     with pytest.raises(errors.Unsupported, match=r"pip install 'asynczarr\[azure\]'"):
         open_store("az://container", anonymous=True)

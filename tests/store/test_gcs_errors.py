@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-import asynczarr.store
 from asynczarr import errors
 from asynczarr.store import GCSStore, open_store
 from asynczarr.types import ByteRange
@@ -24,13 +23,13 @@ SECRET = "ya29.secret-token"
 class TestFaults(RemoteFaults):
     @pytest.fixture
     def cloud(self, monkeypatch):
-        from asynczarr.store import gcs_client
+        from asynczarr.store.gcs import client
 
         async def renew(token):
             token.access_token = SECRET
             token._fresh_until = float("inf")
 
-        monkeypatch.setattr(gcs_client._Token, "_renew", renew)
+        monkeypatch.setattr(client._Token, "_renew", renew)
 
         def make(address, **options):
             return GCSStore("bucket", api_root=address, **options)
@@ -227,7 +226,7 @@ async def test_urls(monkeypatch, server):
 
 def test_without_gcloud_aio_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gcloud.aio.auth", None)
-    monkeypatch.delitem(sys.modules, "asynczarr.store.gcs_client", raising=False)
-    monkeypatch.delattr(asynczarr.store, "gcs_client", raising=False)
+    monkeypatch.delitem(sys.modules, "asynczarr.store.gcs.client", raising=False)
+    monkeypatch.delattr("asynczarr.store.gcs.client", raising=False)
     with pytest.raises(errors.Unsupported, match=r"pip install 'asynczarr\[gcs\]'"):
         open_store("gs://bucket")

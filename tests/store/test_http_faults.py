@@ -12,7 +12,6 @@ from time import time
 
 import pytest
 
-import asynczarr.store
 from asynczarr import errors
 from asynczarr.store import HTTPStore
 from asynczarr.types import ByteRange, Parts
@@ -357,8 +356,8 @@ async def test_secrets_and_odd_keys_on_the_wire():
 
 def test_without_aiohttp_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "asynczarr.store.http_client", raising=False)
-    monkeypatch.delattr(asynczarr.store, "http_client", raising=False)
+    monkeypatch.delitem(sys.modules, "asynczarr.store.http.client", raising=False)
+    monkeypatch.delattr("asynczarr.store.http.client", raising=False)
     with pytest.raises(errors.Unsupported, match=r"pip install 'asynczarr\[http\]'"):
         HTTPStore("https://host")
 

@@ -11,7 +11,7 @@ import pytest
 import asynczarr as az
 from asynczarr import errors
 from asynczarr.store import MemoryStore, ReferenceStore, open_store
-from asynczarr.store.kerchunk_document import parse
+from asynczarr.store.kerchunk.document import parse
 from asynczarr.testing import HOSTILE_KEYS, HOSTILE_PREFIXES
 from asynczarr.types import ByteRange
 

@@ -166,7 +166,7 @@ async def test_a_cancelled_upload_is_aborted(server, hanging, times):
 
 
 async def test_an_abort_is_not_waited_for_without_end(server, monkeypatch):
-    monkeypatch.setattr("asynczarr.store.s3_multipart._ABORT_SECONDS", 0.2)
+    monkeypatch.setattr("asynczarr.store.s3.multipart._ABORT_SECONDS", 0.2)
     server.script = lambda request: service(request, part1=answer(403), abort=HANG)
     async with S3Store("bucket", endpoint_url=server.address, **PARTS, **KEYS) as store:
         async with asyncio.timeout(10):
