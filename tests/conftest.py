@@ -63,8 +63,9 @@ def _blockbuster() -> BlockBuster:
     ]
     for call, file, function in allowed:
         guard.functions[call].can_block_in(file, function)
-    # multiprocessing, which numcodecs imports, remembers the folder it was started in.
+    # multiprocessing, which numcodecs imports, and rich remember the folder they were started in.
     guard.functions["os.getcwd"].can_block_in("multiprocessing/process.py", "<module>")
+    guard.functions["os.getcwd"].can_block_in("rich/__init__.py", "<module>")
     return guard
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import random
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from ..codec import pool
 from ..errors import AlreadyExists, MetadataError, NotFound, PreconditionFailed
 from ..metadata import v2, v3
 from ..metadata.document import encode_node
 from ..metadata.json import MAX_BYTES
 from ..metadata.node import ArrayMetadata, GroupMetadata, NodeMetadata, ZarrFormat
-from ..store.base import Store
+from ..store.base import Store, SyncStore
 from ..stream.limits import key_lock, request_slots
-from ..types import ByteRange, BytesLike, Version
+from ..stream.load import gather
+from ..types import ByteRange, BytesLike, Parts, Version
 from .node import prefix_of
 
-__all__ = ["Document", "Loaded", "delete_documents", "edit", "find", "load", "save"]
+__all__ = ["Document", "Loaded", "delete_documents", "edit", "find", "find_many", "load", "save"]
 
 M = TypeVar("M", ArrayMetadata, GroupMetadata)
 
 ATTEMPTS = 100
+
+_WHOLE = [ByteRange(0, MAX_BYTES + 1)]
 
 V2_NAMES = (".zarray", ".zgroup", ".zattrs", ".zmetadata")
 NAMES = ("zarr.json", *V2_NAMES)
@@ -55,17 +59,48 @@ async def find(
     Raises:
         MetadataError: a document that breaks the specification.
     """
-    prefix = prefix_of(path)
+    steps = _finding(prefix_of(path), zarr_format, strict)
+    try:
+        keys = next(steps)
+        while True:
+            keys = steps.send(await asyncio.gather(*(_read(store, key) for key in keys)))
+    except StopIteration as stop:
+        return cast("Loaded | None", stop.value)
+
+
+async def find_many(store: Store, paths: Sequence[str], *, strict: bool = False) -> list[Loaded | None]:
+    """Like :func:`find` for several nodes; those of an embedded store are read and parsed in one thread hop."""
+    if store.capabilities.sync:
+        return await pool.run(_find_many_sync, cast("SyncStore", store), paths, strict)
+    return await gather([find(store, path, strict=strict) for path in paths])
+
+
+def _find_many_sync(store: SyncStore, paths: Sequence[str], strict: bool) -> list[Loaded | None]:
+    found: list[Loaded | None] = []
+    for path in paths:
+        steps = _finding(prefix_of(path), None, strict)
+        try:
+            keys = next(steps)
+            while True:
+                keys = steps.send([_document(store, key, store.get_ranges_sync(key, _WHOLE)) for key in keys])
+        except StopIteration as stop:
+            found.append(stop.value)
+    return found
+
+
+def _finding(
+    prefix: str, zarr_format: ZarrFormat | None, strict: bool
+) -> Generator[list[str], list[Document | None], Loaded | None]:
+    """The conversation with a store about one node: yields the keys to read, is sent the documents."""
     if zarr_format in (None, 3):
-        document = await _read(store, prefix + "zarr.json")
+        (document,) = yield [prefix + "zarr.json"]
         if document is not None:
             metadata = v3.parse_node(document.data, prefix + "zarr.json", strict=strict)
             return Loaded(metadata, {"zarr.json": document})
         if zarr_format == 3:
             return None
-    names = [".zarray", ".zgroup", ".zattrs", ".zmetadata"]
-    found = await asyncio.gather(*(_read(store, prefix + name) for name in names))
-    documents = {name: document for name, document in zip(names, found, strict=True) if document is not None}
+    found = yield [prefix + name for name in V2_NAMES]
+    documents = {name: document for name, document in zip(V2_NAMES, found, strict=True) if document is not None}
     return _parse_v2(documents, prefix, strict)
 
 
@@ -139,7 +174,10 @@ async def delete_documents(store: Store, path: str, names: tuple[str, ...] = NAM
 
 async def _read(store: Store, key: str) -> Document | None:
     async with request_slots(store):
-        parts = await store.get_ranges(key, [ByteRange(0, MAX_BYTES + 1)])
+        return _document(store, key, await store.get_ranges(key, _WHOLE))
+
+
+def _document(store: Store, key: str, parts: Parts | None) -> Document | None:
     if parts is None:
         return None
     if parts.size > MAX_BYTES:

@@ -15,7 +15,7 @@ from ..stream.limits import request_slots
 from ..stream.load import gather
 from .consolidated import parents_of, refresh_parents
 from .create import delete_node, make_parents
-from .documents import NAMES, find, load, save
+from .documents import NAMES, find, find_many, load, save
 from .node import prefix_of
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ async def _walk_stored(
     prefix = prefix_of(prefix_of(root) + relative if relative else root)
     names = sorted([name[:-1] async for name in group.store.list_dir(prefix) if _may_be_node(name)])
     for page in _pages(names):
-        strict = group.options.strict
-        found = await gather([find(group.store, prefix + name, strict=strict) for name in page])
+        found = await find_many(group.store, [prefix + name for name in page], strict=group.options.strict)
         for name, loaded in zip(page, found, strict=True):
             if loaded is None:
                 continue
@@ -138,7 +137,7 @@ async def create_many(group: Group, nodes: Mapping[str, NodeMetadata], *, overwr
 async def _find_all(store: Store, paths: list[str]) -> list[NodeMetadata | None]:
     found = []
     for page in _pages(paths):
-        found += await gather([find(store, path) for path in page])
+        found += await find_many(store, page)
     return [loaded.metadata if loaded else None for loaded in found]
 
 

@@ -11,7 +11,7 @@ from ..threads import Threads
 
 __all__ = ["idle", "pool_size", "run", "set_pool_size"]
 
-KEPT_BYTES = 12 * 2**20
+KEPT_BYTES = 8 * 2**20
 """Freed bytes that malloc may keep (twice as many) for each thread."""
 
 _T = TypeVar("_T")

@@ -48,6 +48,8 @@ class WindowStream(ABC, Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pulling = False
         self._closed = False
+        self._hurry = False
+        """Until the first item is there: launch only the job that makes it, and nothing before it is delivered."""
 
     @abstractmethod
     async def _slots(self) -> int:
@@ -95,17 +97,23 @@ class WindowStream(ABC, Generic[T]):
             self._loop = asyncio.get_running_loop()
             self._trace = StreamTrace(self._array, self.kind) if hooks.active else None
             self._window = Window(slots=await self._slots(), budget=self._budget, ordered=self._ordered)
+        looking = False
         while not self._closed:
-            fill = self._fill
-            looking = fill(self._window) if self._trace is None else self._trace.run(fill, self._window)
+            hurry = self._hurry
+            if not hurry or not (self._ready or self._window):
+                fill = self._fill
+                looking = fill(self._window) if self._trace is None else self._trace.run(fill, self._window)
             while self._ready:
                 item, cost, mark = self._ready.popleft()
                 self._budget.release(cost)
                 self._passed(mark)
+                self._hurry = False
                 if item is not None:
                     if self._trace is not None:
                         self._trace.items += 1
                     return item
+            if hurry and not self._hurry:
+                continue
             if looking and not self._window.ready:
                 await asyncio.sleep(0)  # a long search must not keep the event loop
             elif self._window:

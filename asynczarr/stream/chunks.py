@@ -15,7 +15,7 @@ from ..types import Coords
 from .base import WindowStream
 from .decode import Failure
 from .load import Loader
-from .plan import SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
+from .plan import BATCH_BYTES, SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .position import Position, Progress, Tracker
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
@@ -116,19 +116,23 @@ class PieceStream(WindowStream[T]):
     async def _slots(self) -> int:
         options = self._options
         slots, target, most = shape_of_window(self._array, options.concurrency, options.max_bytes)
+        # Where a request costs little, the first chunk of a shard comes alone, and threads share the rest.
+        cheap = self._hurry = self._array.store.capabilities.sync
+        run = min(BATCH_BYTES // 2 if cheap else SHARD_RUN_BYTES, options.max_bytes // (2 * (slots + 1)))
         plan = fetches(
             self._array,
             await project(self._array, self._selection),
             start=self._tracker.position,
             keep=self._tracker.keep(options.filter),
-            max_bytes=max(target, min(SHARD_RUN_BYTES, options.max_bytes // (2 * (slots + 1)))),
+            max_bytes=max(target // 2 if cheap else target, run),
+            ramp=cheap,
         )
         self._batches = batches(plan, target=target, most=most, ramp=True)
         return slots
 
     def _fill(self, window: Window[Any]) -> bool:
         sync = self._array.store.capabilities.sync
-        while (batch := self._next or next(self._batches, None)) is not None:
+        while not (self._hurry and window) and (batch := self._next or next(self._batches, None)) is not None:
             if not batch.fetches:
                 return True
             self._next = batch

@@ -109,6 +109,7 @@ def fetches(
     start: Position = (0, 0),
     keep: Callable[[Piece], bool] | None = None,
     max_bytes: int = SHARD_RUN_BYTES,
+    ramp: bool = False,
 ) -> Iterator[Fetch | None]:
     """Plan the reads of a selection (:func:`project`), stored object by stored object, and chunk by chunk in a shard.
 
@@ -116,11 +117,13 @@ def fetches(
         start: position of the first piece.
         keep: leave out pieces for which it is false.
         max_bytes: split a shard into several fetches above this many decoded bytes.
+        ramp: start with one chunk, so that the first of a shard does not wait for its neighbours.
 
     Returns:
         Fetches, and ``None`` now and then while `keep` leaves out one piece after the other: time for something else.
     """
     limit = 1 if array.shard is None else max(1, min(BATCH_PIECES, max_bytes // array.chunk_bytes))
+    most = 1 if ramp else limit
     group: list[Piece] = []
     for piece in _kept(_pieces(array, projections, start), keep):
         if group and (piece is None or piece.stored is not group[0].stored):
@@ -130,9 +133,9 @@ def fetches(
             yield None
             continue
         group.append(piece)
-        if len(group) == limit:
+        if len(group) == most:
             yield _fetch(array, group)
-            group = []
+            group, most = [], limit
     if group:
         yield _fetch(array, group)
 

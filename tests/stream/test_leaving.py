@@ -68,10 +68,11 @@ async def test_break_and_go_on(make: Make) -> None:
     """A stream that is still referenced goes on where its loop was left."""
     async with nothing_left():
         stream = make()
+        await anext(stream)  # a stream of an embedded store reads ahead from the second item on
         async for _ in stream:
             break
         assert stream.bytes_alive > 0
-        assert len([item async for item in stream]) == COUNT - 1
+        assert len([item async for item in stream]) == COUNT - 2
         assert stream.bytes_alive == 0
 
 

@@ -147,7 +147,8 @@ async def test_a_whole_shard_is_one_request(kind: Any) -> None:
     array.store.forget()
     seen = {chunk.index async for chunk in array.stream_chunks()}
     assert len(seen) == 64
-    assert len(_ranges(array)) == 4
+    # Where a request is no way through a network, the first chunk comes before the others: index, chunk, the rest.
+    assert len(_ranges(array)) == (6 if array.store.capabilities.sync else 4)
 
 
 async def test_a_large_shard_is_read_in_runs_with_one_index() -> None:
