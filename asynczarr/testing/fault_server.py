@@ -20,7 +20,7 @@ import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Self
+from typing import Literal, Self
 
 from .objects import Bucket
 from .wire import Answer, Recorder, Request, read_request
@@ -128,18 +128,15 @@ class FaultServer(Recorder):
         writer: asyncio.StreamWriter,
     ) -> bool:
         """Carry out a request with its fault; whether the connection goes on."""
-        await asyncio.sleep(fault.delay) if fault.delay else None
-        for moment in ("before", "after"):
-            if moment == "after":
-                answer = self._carry_out(request, body, fault)
-                await asyncio.sleep(fault.late) if fault.late else None
-            if fault.reset == moment:
-                reset(writer.transport)
-                return False
-            if fault.silent == moment:
-                with suppress(OSError):
-                    await reader.read()  # until the client gives up
-                return False
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if await _interrupted("before", fault, reader, writer):
+            return False
+        answer = self._carry_out(request, body, fault)
+        if fault.late:
+            await asyncio.sleep(fault.late)
+        if await _interrupted("after", fault, reader, writer):
+            return False
         return await _send(answer, request, fault, writer)
 
     def _carry_out(self, request: Request, body: bytes, fault: WireFault) -> Answer:
@@ -153,6 +150,18 @@ class FaultServer(Recorder):
         if fault.duplicate is not None:
             asyncio.get_running_loop().call_later(fault.duplicate, self.bucket.handle, request, body)
         return answer if fault.status is None else _refusal(fault)
+
+
+async def _interrupted(
+    moment: Literal["before", "after"], fault: WireFault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    """Reset the connection, or hold it until the client gives up, if the fault wants it at this moment."""
+    if fault.reset == moment:
+        reset(writer.transport)
+    elif fault.silent == moment:
+        with suppress(OSError):
+            await reader.read()
+    return moment in (fault.reset, fault.silent)
 
 
 def reset(transport: asyncio.WriteTransport) -> None:

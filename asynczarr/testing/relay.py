@@ -146,9 +146,9 @@ class _Side(asyncio.Protocol):
         self.peer.line.put(self.peer.finish)
         return True
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
-        if error is not None:
+        if exc is not None:
             self.peer.end(by_reset=True)
         else:
             self.peer.line.put(lambda: self.peer.end(by_reset=False))

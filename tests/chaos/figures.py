@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -26,12 +27,12 @@ def note(title: str, backend: str, **measured: Any) -> None:
     """Add one row to a table of the results; a later run of the same test and backend replaces it."""
     if LEVEL == "quick":
         return
-    with FileLock(f"{RESULTS}.lock"):
+    with FileLock(Path(tempfile.gettempdir()) / "asynczarr-promises.lock"):
         results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         row = {"level": LEVEL, "date": time.strftime("%Y-%m-%d", time.gmtime()), **measured}
         results.setdefault("machine", {}).update(_machine())
         results.setdefault("tables", {}).setdefault(title, {})[backend] = row
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _machine() -> dict[str, Any]:

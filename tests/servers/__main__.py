@@ -51,7 +51,7 @@ def main() -> None:
     with kind() as server:
         print(f"{kind.name} is up; Ctrl-C stops it and removes its data")
         for name, value in {**settings(server), "folder": server.folder}.items():
-            print(f"  {name} = {value!r}" if not isinstance(value, str) else f"  {name} = {value}", flush=True)
+            print(f"  {name} = {value}", flush=True)
         stop.wait()
 
 
