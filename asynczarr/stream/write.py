@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..codec import pool
-from ..errors import AlreadyExists, AsyncZarrError, PreconditionFailed
+from ..errors import AlreadyExists, AsyncZarrError, OutcomeUnknown, PreconditionFailed
 from ..selection import Selection
 from ..store.base import SyncStore
 from ..telemetry import hooks
@@ -35,6 +35,10 @@ __all__ = ["edits", "store_edit", "write"]
 
 ATTEMPTS = 1000
 """Lost races after which a change of a part gives up. Each one lost means that another writer made progress."""
+
+
+MAX_DOUBTS = 3
+"""Changes of a part whose outcome nobody knows, after which it gives up. Each one was tried again below already."""
 
 
 def edits(
@@ -195,6 +199,7 @@ def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Vers
 async def _store_async(edit: Edit) -> None:
     store, slots = edit.array.store, request_slots(edit.array.store)
     swap = store.capabilities.cas and not edit.whole
+    doubts = MAX_DOUBTS if swap and not (edit.erase or edit.growing) else 0
     for attempt in range(ATTEMPTS):
         parts = None
         if not edit.whole:
@@ -214,8 +219,10 @@ async def _store_async(edit: Edit) -> None:
                 elif parts is not None or edit.whole:
                     await store.delete(edit.key, if_version=version)
             return
-        except (PreconditionFailed, AlreadyExists):
-            if attempt == ATTEMPTS - 1:
+        except (PreconditionFailed, AlreadyExists, OutcomeUnknown) as error:
+            # Whether it has landed or not, the same values put on top of what is there now are what was asked for.
+            doubts -= isinstance(error, OutcomeUnknown)
+            if attempt == ATTEMPTS - 1 or doubts < 0:
                 raise
             if hooks.active:
                 conflict(edit, attempt + 1)

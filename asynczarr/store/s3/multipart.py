@@ -13,11 +13,12 @@ from anyio import CancelScope
 from ...errors import IntegrityError
 from ...types import Version
 from ..network.together import together
-from .answer import Answer, there
+from .answer import there
 from .errors import refusal_of_code
 from .xml import MAX_XML, completion, error_of, parsed
 
 if TYPE_CHECKING:
+    from ..network.exchange import Answer
     from .client import S3Client
 
 __all__ = ["MIN_PART", "upload_in_parts"]
@@ -48,7 +49,7 @@ async def upload_in_parts(
     upload = await _begin(client, path, headers)
     try:
         etags = await together(send, range(0, len(value), size), _AT_A_TIME)
-        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), limit=MAX_XML)
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), most=MAX_XML)
         return _completed(there(answer).body)
     except BaseException:
         await _finished(client.request("DELETE", f"{path}?uploadId={upload}"))
@@ -62,7 +63,7 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
         upload = _identifier(await creating)
         await client.request("DELETE", f"{path}?uploadId={upload}")
 
-    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, limit=MAX_XML))
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, most=MAX_XML))
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:
