@@ -16,7 +16,7 @@ from .base import Capabilities, StoreBase
 from .beneath import Root, SymlinkPolicy
 from .conditions import expect
 from .file_write import Durability, FileWriter, version_of
-from .fileio import absolute, read_exactly
+from .fileio import absolute, read_exactly, turn
 from .keys import validate_key, validate_prefix
 from .listing import paged
 from .oserrors import MISSING, store_error
@@ -104,12 +104,13 @@ class FilesystemStore(StoreBase):
         """Like :meth:`get_sync` of each key; files that follow each other in one folder share its look-up."""
         take = _reader(byte_range)
         values: builtins.list[BytesLike | None] = []
-        for folder, group in groupby(map(validate_key, keys), _folder):
-            names = [key.rpartition("/")[2] for key in group]
-            found: Sequence[BytesLike | None] = [None] * len(names)
-            with self._errors(folder):
-                found = self._root.read_siblings(folder, names, take)
-            values += found
+        with turn():
+            for folder, group in groupby(map(validate_key, keys), _folder):
+                names = [key.rpartition("/")[2] for key in group]
+                found: Sequence[BytesLike | None] = [None] * len(names)
+                with self._errors(folder):
+                    found = self._root.read_siblings(folder, names, take)
+                values += found
         return values
 
     def get_ranges_sync(
@@ -134,6 +135,14 @@ class FilesystemStore(StoreBase):
         """See ``Store.set``."""
         with self._errors(validate_key(key), writing=True):
             return self._writer.write(key, value, create=create, if_version=if_version)
+
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Like :meth:`set_sync` of each; files that follow each other in one folder share its look-up and its sync."""
+        with turn():
+            for folder, group in groupby(items, lambda item: _folder(validate_key(item[0]))):
+                named = [(key.rpartition("/")[2], value) for key, value in group]
+                with self._errors(folder, writing=True):
+                    self._writer.write_many(folder, named)
 
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
