@@ -69,7 +69,8 @@ def chaos(session: nox.Session) -> None:
     """The chaos tests at length, and their figures into the docs; with ASYNCZARR_CHAOS=long ten times as much."""
     install(session, "test")
     env = {"ASYNCZARR_CHAOS": os.environ.get("ASYNCZARR_CHAOS", "chaos")}
-    session.run("python", "-m", "pytest", "tests/chaos", *session.posargs, env=env)
+    options = ["-o", "faulthandler_timeout=0"]  # a test may take hours here, and is then not stuck
+    session.run("python", "-m", "pytest", "tests/chaos", *options, *session.posargs, env=env)
     session.run("python", "-m", "tests.chaos.figures")
 
 
