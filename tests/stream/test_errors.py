@@ -265,6 +265,6 @@ async def test_a_chunk_too_long_among_many_small_ones_is_named(tmp_path) -> None
     array = await az.create_array(tmp_path / "a", shape=(64, 64), chunks=(8, 8), dtype="u1")
     await array.write(1)
     (tmp_path / "a" / "c" / "3" / "5").write_bytes(b"x" * 10**6)
-    with pytest.raises(CodecError) as caught:
+    with pytest.raises(az.CodecError) as caught:
         await array.read()
     assert (caught.value.key, caught.value.chunk) == ("c/3/5", (3, 5))
