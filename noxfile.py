@@ -119,9 +119,10 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def examples(session: nox.Session) -> None:
     """Every script in examples/ runs to its end."""
-    session.install(".[demo]")
+    session.install(".[demo,http,obstore]", "icechunk; python_version >= '3.12'")
     for script in sorted(Path("examples").glob("*.py")):
-        session.run("python", "-W", "error", str(script))
+        if script.stem != "icechunk_session" or sys.version_info >= (3, 12):
+            session.run("python", "-W", "error", str(script))
 
 
 @nox.session(python=["3.13", "3.11"])

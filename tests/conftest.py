@@ -57,6 +57,7 @@ def _blockbuster() -> BlockBuster:
         ("os.stat", "importlib/metadata/__init__.py", "entry_points"),
         ("os.listdir", "importlib/metadata/__init__.py", "entry_points"),
         ("io.TextIOWrapper.read", "importlib/metadata/__init__.py", "entry_points"),
+        ("io.TextIOWrapper.read", "gcloud/aio/auth/__init__.py", "<module>"),  # reads its own version when imported
         # PyMongo looks whether it runs in a container when it meets a server.
         ("os.stat", "pymongo/pool_options.py", "get_container_env_info"),
     ]

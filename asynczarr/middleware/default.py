@@ -43,7 +43,7 @@ def stack(store: Store, *, policy: RetryPolicy | None = None, **layers: Layer) -
         az.stack(store)                                    # all that is on by default
         az.stack(store, retry={"remember": 10_000})        # another argument for one layer
         az.stack(store, checksum=False)                    # without one layer
-        az.stack(store, policy=az.RetryPolicy(attempts=3))
+        az.stack(store, policy=RetryPolicy(attempts=3))
         az.stack(store, retry=lambda inner: MyRetry(inner))
 
     Args:

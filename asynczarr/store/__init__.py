@@ -11,22 +11,36 @@ from .memory import MemoryStore
 from .url import open_store, register_scheme
 
 if TYPE_CHECKING:
+    from .azure import AzureStore
     from .filesystem import FilesystemStore
+    from .gcs import GCSStore
+    from .http import HTTPStore
+    from .kerchunk import ReferenceStore
     from .lmdb import LMDBStore
     from .mongodb import MongoStore
+    from .obstore import ObstoreStore
     from .redis import RedisStore
+    from .s3 import S3Store
+    from .zarr_python import ZarrPythonStore
     from .zip import ZipStore
 
 __all__ = [
+    "AzureStore",
     "Capabilities",
     "FilesystemStore",
+    "GCSStore",
+    "HTTPStore",
     "LMDBStore",
     "MemoryStore",
     "MongoStore",
+    "ObstoreStore",
     "RedisStore",
+    "ReferenceStore",
+    "S3Store",
     "Store",
     "StoreBase",
     "SyncStore",
+    "ZarrPythonStore",
     "ZipStore",
     "open_store",
     "register_scheme",
@@ -36,10 +50,17 @@ __all__ = [
 
 # Loaded when first used: zipfile alone costs as much as the rest of this package, and fcntl is not everywhere.
 _LATER = {
+    "AzureStore": ".azure",
     "FilesystemStore": ".filesystem",
+    "GCSStore": ".gcs",
+    "HTTPStore": ".http",
     "LMDBStore": ".lmdb",
     "MongoStore": ".mongodb",
+    "ObstoreStore": ".obstore",
     "RedisStore": ".redis",
+    "ReferenceStore": ".kerchunk",
+    "S3Store": ".s3",
+    "ZarrPythonStore": ".zarr_python",
     "ZipStore": ".zip",
 }
 

@@ -27,7 +27,9 @@ class Capabilities:
         write: ``set`` and ``delete`` work.
         list: ``list`` and ``list_dir`` work.
         create: ``set(create=True)`` is atomic.
-        cas: ``set(if_version=...)`` and ``delete(if_version=...)`` are atomic compare-and-swap.
+        cas: ``set(if_version=...)`` and, unless `cas_delete` is false, ``delete(if_version=...)`` are atomic
+            compare-and-swap.
+        cas_delete: false if `cas` is for ``set`` only.
         versions: ``head`` and ``get_ranges`` report a version, and ``get_ranges(if_version=...)`` is honoured.
         metadata: user metadata can be stored with a value.
         sync: the store offers the blocking half (:class:`SyncStore`), safe to call from worker threads.
@@ -39,6 +41,7 @@ class Capabilities:
     list: bool = True
     create: bool = False
     cas: bool = False
+    cas_delete: bool = True
     versions: bool = False
     metadata: bool = False
     sync: bool = False

@@ -13,8 +13,9 @@ __all__ = ["PerLoop"]
 
 C = TypeVar("C")
 
-# Kept alive: collected, they would close themselves, and with them what parent and child share (an epoll object).
-_of_parents: list[object] = []
+# Clients of the parent in a forked child. Their destructors would take the parent's sockets out of the epoll that both
+# processes share, and the parent would wait forever.
+_kept: list[object] = []
 
 
 class PerLoop(Generic[C]):
@@ -36,10 +37,7 @@ class PerLoop(Generic[C]):
 
     async def get(self) -> C:
         """The client of the running loop. A caller who is cancelled while it is being made leaves it to the others."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            _of_parents.append([*self._clients.items()])
-            self._clients = WeakKeyDictionary()
+        self._forget_parent()
         loop = asyncio.get_running_loop()
         task = self._clients.get(loop)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
@@ -48,15 +46,20 @@ class PerLoop(Generic[C]):
 
     async def aclose(self) -> None:
         """Close the clients of all loops that still run; those of ended loops went with them."""
+        self._forget_parent()
         here = asyncio.get_running_loop()
         clients, self._clients = dict(self._clients), WeakKeyDictionary()
-        if self._pid != os.getpid():
-            return
         for loop, task in clients.items():
             if loop is here:
                 await self._end(task)
             elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._end(task), loop))
+
+    def _forget_parent(self) -> None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            _kept.append(dict(self._clients))
+            self._clients = WeakKeyDictionary()
 
     async def _end(self, task: asyncio.Task[C]) -> None:
         if not task.done():

@@ -16,7 +16,7 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from .zip import ZipMode
 
-__all__ = ["StoreFactory", "Where", "local_path", "open_store", "register_scheme"]
+__all__ = ["StoreFactory", "Where", "bucket_and_prefix", "local_path", "open_store", "register_scheme"]
 
 Where: TypeAlias = "str | os.PathLike[str] | Store"
 
@@ -32,13 +32,9 @@ class StoreFactory(Protocol):
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
-_ADVICE: dict[str, str] = dict.fromkeys(("s3", "s3a"), "an S3 backend: pip install 'asynczarr[s3]'")
-_ADVICE |= dict.fromkeys(("gs", "gcs"), "a Google Cloud Storage backend: pip install 'asynczarr[gcs]'")
-_ADVICE |= dict.fromkeys(("az", "abfs", "abfss", "adl"), "an Azure backend: pip install 'asynczarr[azure]'")
-_ADVICE |= dict.fromkeys(("http", "https"), "an HTTP backend: pip install 'asynczarr[http]'")
 
 
-def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Store:
+def open_store(where: Where, *, mode: str | None = None, engine: str | None = None, **options: Any) -> Store:
     """Make a store of a URL or path; a store is returned as it is. Nothing is read or written yet.
 
     ``memory://`` (fresh) and ``memory://name`` (shared in this process), ``file:///folder``, ``zip:///file.zip``,
@@ -50,12 +46,13 @@ def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Stor
         mode: ``"r"`` makes the store read-only; ``"r+"``, ``"a"``, ``"w"``, ``"w-"`` and ``"x"`` let it be written
             and never empty a folder. For zip archives it is the mode of the archive, ``"r"`` by default, ``"w"``
             replaces it and ``"x"`` or ``"w-"`` wants it absent.
+        engine: ``"obstore"`` opens the URL by obstore instead of the store of its scheme.
         **options: arguments of the store.
 
     Raises:
         Unsupported: unknown scheme; options or a mode for a store that is open already.
         KeyInvalid: a URL with parts that are not understood or that could lead elsewhere.
-        ValueError: unknown mode.
+        ValueError: unknown mode or engine.
     """
     if mode is not None and mode not in _MODES:
         raise ValueError(f"unknown mode {mode!r}: one of {', '.join(_MODES)}")
@@ -66,6 +63,10 @@ def open_store(where: Where, *, mode: str | None = None, **options: Any) -> Stor
     if mode is not None:
         options["mode"] = mode
     text = os.fspath(where)
+    if engine is not None:
+        if engine not in _ENGINES:
+            raise ValueError(f"unknown engine {engine!r}: one of {', '.join(_ENGINES)}")
+        return _ENGINES[engine](text, **options)
     match = _URL(text) if isinstance(where, str) else None
     if match is None:
         if isinstance(where, str) and (text.startswith("file:") or "::" in text):
@@ -103,6 +104,19 @@ def local_path(url: str) -> str:
     return "/" + "/".join(segments)
 
 
+def bucket_and_prefix(url: str) -> tuple[str, str]:
+    """Bucket and folder in a ``scheme://bucket/folder``, taken as they are.
+
+    Raises:
+        KeyInvalid: no bucket, a user or port in its place, or a query or fragment.
+    """
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if not bucket or "?" in url or "#" in url or not re.fullmatch(r"[A-Za-z0-9._\-]+", bucket):
+        raise KeyInvalid("write scheme://bucket/folder", store=f"{scheme}://")
+    return bucket, prefix
+
+
 def without_secrets(url: str) -> str:
     """`url` without what may hold secrets: user, password, query, fragment."""
     scheme, mark, rest = url.partition("://")
@@ -122,10 +136,7 @@ def _factory(scheme: str, url: str) -> StoreFactory:
             _registered[scheme] = factory
             return factory
     known = sorted({*_registered, *found.names})
-    advice = f"; it needs {_ADVICE[scheme]}" if scheme in _ADVICE else ""
-    raise Unsupported(
-        f"no store is registered for {scheme}://{advice} (known: {', '.join(known)})", store=without_secrets(url)
-    )
+    raise Unsupported(f"no store is registered for {scheme}:// (known: {', '.join(known)})", store=without_secrets(url))
 
 
 def _open_memory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
@@ -144,19 +155,20 @@ def _open_zip(path: str, /, *, mode: str | None = None, **options: Any) -> Store
     return ZipStore(path, mode=_ZIP_MODES[mode], **options)
 
 
-def _of_path(make: Callable[..., Store]) -> StoreFactory:
-    def factory(url: str, /, **options: Any) -> Store:
-        return make(local_path(url), **options)
+def _later(module: str, name: str) -> StoreFactory:
+    """A network store: its module, and the libraries that it needs, are loaded when its scheme is first used."""
+
+    def factory(url: str, /, *, mode: str | None = None, **options: Any) -> Store:
+        kind = getattr(import_module(f".{module}", __package__), name)
+        store: Store = kind.from_url(url, read_only=mode == "r", **options)
+        return store
 
     return factory
 
 
-def _later(module: str, name: str) -> StoreFactory:
-    """A factory in a module of this package that is loaded when it is first called."""
-
+def _of_path(make: Callable[..., Store]) -> StoreFactory:
     def factory(url: str, /, **options: Any) -> Store:
-        store: Store = getattr(import_module(module, __package__), name)(url, **options)
-        return store
+        return make(local_path(url), **options)
 
     return factory
 
@@ -165,7 +177,16 @@ _registered: dict[str, StoreFactory] = {
     "memory": _open_memory,
     "file": _of_path(_open_folder),
     "zip": _of_path(_open_zip),
-    "lmdb": _later(".lmdb", "open_lmdb"),
-    **dict.fromkeys(("mongodb", "mongodb+srv"), _later(".mongodb", "open_mongodb")),
-    **dict.fromkeys(("redis", "rediss", "unix"), _later(".redis", "open_redis")),
+    **dict.fromkeys(("http", "https"), _later("http", "HTTPStore")),
+    **{
+        f"kerchunk+{scheme}": _later("kerchunk", "ReferenceStore")
+        for scheme in ("file", "http", "https", "s3", "gs", "az")
+    },
+    **dict.fromkeys(("s3", "s3a"), _later("s3", "S3Store")),
+    **dict.fromkeys(("gs", "gcs"), _later("gcs", "GCSStore")),
+    **dict.fromkeys(("az", "abfs", "abfss"), _later("azure", "AzureStore")),
+    "lmdb": _later("lmdb", "LMDBStore"),
+    **dict.fromkeys(("mongodb", "mongodb+srv"), _later("mongodb", "MongoStore")),
+    **dict.fromkeys(("redis", "rediss", "unix"), _later("redis", "RedisStore")),
 }
+_ENGINES: dict[str, StoreFactory] = {"obstore": _later("obstore", "ObstoreStore")}

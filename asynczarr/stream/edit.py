@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -90,6 +90,10 @@ class Edit:
         if not self.whole or chain.shard is not None or not chain.batches or not self.array.write_empty:
             return None
         return _merged(self.array, self.shape, self.patches, None, True)
+
+    def keeping_fill_values(self) -> Edit:
+        """The same for a store that cannot delete on a condition: what is empty is stored instead."""
+        return replace(self, array=replace(self.array, write_empty=True))
 
     def _shard(self, layout: ShardLayout, current: BytesLike | None) -> BytesLike | None:
         chunks: dict[Coords, BytesLike] = {}

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ..codec import pool
-from ..errors import AlreadyExists, AsyncZarrError, PreconditionFailed, StoreError
+from ..errors import AlreadyExists, AsyncZarrError, OutcomeUnknown, PreconditionFailed, StoreError
 from ..selection import Selection
 from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
@@ -38,6 +38,10 @@ T = TypeVar("T")
 
 ATTEMPTS = 1000
 """Lost races after which a change of a part gives up. Each one lost means that another writer made progress."""
+
+
+MAX_DOUBTS = 3
+"""Changes of a part whose outcome nobody knows, after which it gives up. Each one was tried again below already."""
 
 
 def edits(
@@ -211,6 +215,7 @@ def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Vers
 async def _store_async(edit: Edit) -> None:
     store, slots = edit.array.store, request_slots(edit.array.store)
     swap = store.capabilities.cas and not edit.whole
+    doubts = MAX_DOUBTS if swap and not (edit.erase or edit.growing) else 0
     for attempt in range(ATTEMPTS):
         parts = None
         if not edit.whole:
@@ -218,6 +223,10 @@ async def _store_async(edit: Edit) -> None:
                 parts = await store.get_ranges(edit.key, [ByteRange(0, _limit(edit))])
         current = parts.data[0] if parts else None
         value = edit.apply(current) if _tiny(edit) else await pool.run(edit.apply, current)
+        if value is None and parts and swap and not store.capabilities.cas_delete:
+            value = await pool.run(edit.keeping_fill_values().apply, current)
+            if value is None:  # nothing was in it before either
+                return
         version = parts.version if parts and swap else None
         try:
             async with slots:
@@ -226,8 +235,10 @@ async def _store_async(edit: Edit) -> None:
                 elif parts is not None or edit.whole:
                     await store.delete(edit.key, if_version=version)
             return
-        except (PreconditionFailed, AlreadyExists):
-            if attempt == ATTEMPTS - 1:
+        except (PreconditionFailed, AlreadyExists, OutcomeUnknown) as error:
+            # Whether it has landed or not, the same values put on top of what is there now are what was asked for.
+            doubts -= isinstance(error, OutcomeUnknown)
+            if attempt == ATTEMPTS - 1 or doubts < 0:
                 raise
             if hooks.active:
                 conflict(edit, attempt + 1)

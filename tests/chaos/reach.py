@@ -72,8 +72,9 @@ async def _gcs(server: Any, port: int) -> Store:
 
 
 async def _azure(server: Any, port: int) -> Store:
-    from asynczarr.store.azure import AzureStore
     from azure.storage.blob.aio import ContainerClient
+
+    from asynczarr.store.azure import AzureStore
 
     container = f"chaos-{secrets.token_hex(4)}"
     async with ContainerClient.from_connection_string(server.connection_string, container) as client:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import asynczarr as az
-import asynczarr.store.s3_client  # reads files when it is imported: here, and not on an event loop
+import asynczarr.store.s3.client  # reads files when it is imported: here, and not on an event loop
+from asynczarr.middleware import RetryBudget, RetryPolicy
 from asynczarr.store.base import Store
 from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
@@ -14,9 +15,9 @@ from asynczarr.testing.fault_server import FaultServer
 __all__ = ["bare", "quick", "stacked", "wrapped"]
 
 
-def quick() -> az.RetryPolicy:
+def quick() -> RetryPolicy:
     """The default policy without its pauses, and with a budget of its own."""
-    return az.RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0, budget=az.RetryBudget())
+    return RetryPolicy(transient=0.001, throttle=0.001, most_asked=0.0, budget=RetryBudget())
 
 
 def bare(server: FaultServer | FaultProxy, **options: Any) -> Store:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import asynczarr as az
+from asynczarr.middleware import RetryBudget, RetryPolicy
 from asynczarr.store.base import Store
 from asynczarr.testing import Fault, FaultyStore
 from asynczarr.testing.fault_server import FaultServer
@@ -98,8 +99,8 @@ def _weather(name: str) -> Scripted | None:
 @pytest.mark.parametrize("verb", VERBS)
 async def test_at_every_turn(verb: str, weather: str) -> None:
     turns = 0
-    budget = az.RetryBudget()
-    policy = az.RetryPolicy(transient=0.0, throttle=0.0, most_asked=0.0, budget=budget)
+    budget = RetryBudget()
+    policy = RetryPolicy(transient=0.0, throttle=0.0, most_asked=0.0, budget=budget)
     async with FaultServer() as server, stacked(server, policy=policy) as store:
         _fill(server)
         await store.get("k")

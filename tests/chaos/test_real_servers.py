@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import asynczarr as az
+from asynczarr.middleware import RetryBudget, RetryPolicy
 from asynczarr.store.base import Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.wire import Request
@@ -25,10 +26,10 @@ from .workload import count_alone, count_together
 pytestmark = pytest.mark.timeout(600)
 
 
-def _patient() -> az.RetryPolicy:
+def _patient() -> RetryPolicy:
     """Enough for a server that is away for half a minute while many requests wait for it."""
-    budget = az.RetryBudget(100_000)
-    return az.RetryPolicy(attempts=60, document_attempts=60, transient=0.1, cap=1.0, budget=budget)
+    budget = RetryBudget(100_000)
+    return RetryPolicy(attempts=60, document_attempts=60, transient=0.1, cap=1.0, budget=budget)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ async def _read_while_gone(reach: Reach, server: Any, array: az.Array) -> None:
     try:
         impatient = az.stack(
             _bare(array.store),
-            policy=az.RetryPolicy(attempts=3, document_attempts=3, budget=az.RetryBudget()),
+            policy=RetryPolicy(attempts=3, document_attempts=3, budget=RetryBudget()),
             deadline={"total": 20},
         )
         begin = time.monotonic()

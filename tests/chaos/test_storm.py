@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import asynczarr as az
+from asynczarr.middleware import RetryBudget, RetryPolicy
 from asynczarr.store.base import Store
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted, WireFault
@@ -57,7 +58,7 @@ async def _clients(store: Store, seconds: float) -> _Seen:
 async def test_a_storm(status: int, scale: Any, figure: Any) -> None:
     storm = scale(1, 60, 60)
     cap = scale(1, 40, 40) / 2
-    policy = az.RetryPolicy(throttle=scale(1, 10, 10) / 10, cap=cap, budget=az.RetryBudget(), most_asked=scale(0, 5, 5))
+    policy = RetryPolicy(throttle=scale(1, 10, 10) / 10, cap=cap, budget=RetryBudget(), most_asked=scale(0, 5, 5))
     whole = storm + 2 * cap + scale(1, 5, 5)
     async with FaultServer() as server, stacked(server, policy=policy, throttle=True) as store:
         for client in range(CLIENTS):

@@ -9,6 +9,7 @@ import pytest
 
 import asynczarr as az
 from asynczarr.errors import Throttled
+from asynczarr.middleware import Cache, Coalesce, Hedge, Limit, Prefix, Throttle
 from asynczarr.store import MemoryStore
 from asynczarr.testing import Fault, FaultyStore, StoreContract
 
@@ -19,12 +20,12 @@ class TestAll(StoreContract):
     @pytest.fixture(params=["right", "reverse"])
     async def store(self, request):
         layers = [
-            lambda inner: az.Limit(inner, requests=4, max_bytes=10_000),
-            az.Throttle,
-            lambda inner: az.Hedge(inner, least=1, quantile=0.01, extra=1.0),
-            lambda inner: az.Coalesce(inner, gap=8),
-            lambda inner: az.Cache(inner, max_bytes=20_000),
-            lambda inner: az.Prefix(inner, "a"),
+            lambda inner: Limit(inner, requests=4, max_bytes=10_000),
+            Throttle,
+            lambda inner: Hedge(inner, least=1, quantile=0.01, extra=1.0),
+            lambda inner: Coalesce(inner, gap=8),
+            lambda inner: Cache(inner, max_bytes=20_000),
+            lambda inner: Prefix(inner, "a"),
         ]
         store = Turns(MemoryStore())
         for layer in layers if request.param == "right" else reversed(layers):
@@ -36,7 +37,7 @@ class TestAll(StoreContract):
 
 async def _array(inner, name, **options):
     spec = {"shape": (64, 64), "chunks": (4, 64), "dtype": "int32"}
-    async with az.open_array(az.Prefix(inner, name), mode="w", **spec) as array:
+    async with az.open_array(Prefix(inner, name), mode="w", **spec) as array:
         await array[:].write(np.arange(64 * 64, dtype="int32").reshape(64, 64))
 
 
@@ -50,8 +51,8 @@ async def test_two_arrays_of_one_endpoint_share_a_limit_below_that_of_the_engine
     await _array(shelf, "one")
     await _array(shelf, "two")
     wire = Turns(shelf, 3)
-    limited = [az.Limit(wire, requests=5) for _ in range(2)]
-    arrays = [await az.open_array(az.Prefix(store, name)) for store, name in zip(limited, ("one", "two"), strict=True)]
+    limited = [Limit(wire, requests=5) for _ in range(2)]
+    arrays = [await az.open_array(Prefix(store, name)) for store, name in zip(limited, ("one", "two"), strict=True)]
     wire.calls.clear()
     wire.most = 0
     values = await asyncio.gather(*(array.read() for array in arrays))
@@ -64,8 +65,8 @@ async def test_two_arrays_of_one_endpoint_share_a_limit_below_that_of_the_engine
 async def test_a_stream_that_is_left_leaves_no_token():
     shelf = MemoryStore()
     await _array(shelf, "one")
-    store = az.Throttle(az.Limit(Turns(shelf, 3), requests=3))
-    array = await az.open_array(az.Prefix(store, "one"))
+    store = Throttle(Limit(Turns(shelf, 3), requests=3))
+    array = await az.open_array(Prefix(store, "one"))
     async for _ in array.stream_chunks():
         break
     await asyncio.sleep(0.01)
@@ -78,7 +79,7 @@ async def test_reading_an_array_again_from_the_cache():
     await _array(shelf, "one")
     wire = Turns(shelf)
     for ttl, again in ((0.0, {"head": 16}), (None, {})):
-        array = await az.open_array(az.Prefix(az.Cache(wire, ttl=ttl), "one"))
+        array = await az.open_array(Prefix(Cache(wire, ttl=ttl), "one"))
         wire.calls.clear()
         assert np.array_equal(await array.read(), _values())
         first = [request.verb for request in wire.calls]
@@ -93,8 +94,8 @@ async def test_a_storm_under_the_engine_is_seen_once():
     shelf = MemoryStore()
     await _array(shelf, "one")
     wire = FaultyStore(shelf, [Fault("throttle", keys="one/c/*", times=None)])
-    store = az.Throttle(az.Limit(Turns(wire), requests=4))
-    array = await az.open_array(az.Prefix(store, "one"))
+    store = Throttle(Limit(Turns(wire), requests=4))
+    array = await az.open_array(Prefix(store, "one"))
     with pytest.raises(Throttled):
         await array.read()
     # The engine begins nothing after the first error; who already waits at the limit may be let in before the

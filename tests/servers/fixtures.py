@@ -11,11 +11,27 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from .azurite import AzuriteServer
 from .base import Server
+from .ceph import CephServer
+from .fake_gcs import FakeGCSServer
+from .moto import MotoServer
+from .nginx import NginxServer
+from .plain import PlainServer
 from .redis import RedisServer
 from .secantusdb import SecantusServer
 
-__all__ = ["redis_server", "secantusdb_server", "server_fixture"]
+__all__ = [
+    "azurite_server",
+    "ceph_server",
+    "fake_gcs_server",
+    "moto_server",
+    "nginx_server",
+    "plain_server",
+    "redis_server",
+    "secantusdb_server",
+    "server_fixture",
+]
 
 S = TypeVar("S", bound=Server)
 
@@ -35,5 +51,11 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
     return running
 
 
+azurite_server = server_fixture(AzuriteServer)
+ceph_server = server_fixture(CephServer)
+fake_gcs_server = server_fixture(FakeGCSServer)
+moto_server = server_fixture(MotoServer)
+nginx_server = server_fixture(NginxServer)
+plain_server = server_fixture(PlainServer)
 redis_server = server_fixture(RedisServer)
 secantusdb_server = server_fixture(SecantusServer)

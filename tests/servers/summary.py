@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from asynczarr.middleware import Wrapper
+from asynczarr.store import Store, StoreBase
 from asynczarr.testing import seed
 
 from .base import Server
@@ -30,7 +32,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Note the server of a test, and the backend if it has a store."""
     values = list(getattr(item, "funcargs", {}).values())
     servers = {value.name for value in values if isinstance(value, Server)}
-    stores = {type(_bare(value)).__name__ for value in values if hasattr(value, "capabilities")}
+    stores = {type(_bare(value)).__name__ for value in values if isinstance(value, (StoreBase, Wrapper))}
     for server in servers:
         item.user_properties.append((_PROPERTY, f"{server}: {' '.join(sorted(stores)) or item.path.stem}"))
     yield
@@ -51,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{where} ({told})")
 
 
-def _bare(store: Any) -> Any:
-    while hasattr(store, "inner"):
+def _bare(store: Store) -> Store:
+    while isinstance(store, Wrapper):
         store = store.inner
     return store

@@ -142,7 +142,7 @@ async def test_closing_waits_for_calls_under_way(path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_in_the_middle_of_a_call_is_refused_in_the_child(path):
-    from asynczarr.store.lmdb_environment import acquire
+    from asynczarr.store.lmdb.environment import acquire
 
     store = LMDBStore(path)
     store.set_sync("k", b"x")

@@ -26,7 +26,7 @@ from asynczarr.errors import (
     Unsupported,
 )
 from asynczarr.store import MongoStore, open_store
-from asynczarr.store import mongodb as module
+from asynczarr.store.mongodb import store as module
 from asynczarr.types import ByteRange
 from tests.servers.base import free_port
 from tests.servers.secantusdb import SecantusServer
@@ -304,7 +304,7 @@ async def test_killed_server_loses_nothing_acknowledged():
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_errors_of_pymongo(error, kind, sent):
-    from asynczarr.store.mongodb_client import failures
+    from asynczarr.store.mongodb.client import failures
 
     with pytest.raises(kind) as caught, failures():
         raise error
@@ -327,7 +327,7 @@ def test_errors_of_pymongo(error, kind, sent):
     ],
 )
 def test_urls(url, shown, uri, place):
-    from asynczarr.store.mongodb_url import MongoAddress
+    from asynczarr.store.mongodb.url import MongoAddress
 
     store, address = open_store(url), MongoAddress.parse(url)
     assert (store.url, address.uri) == (shown, uri)

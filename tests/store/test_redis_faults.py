@@ -260,7 +260,7 @@ async def test_waiting_for_replicas():
 
 
 async def test_too_large_a_value(direct, monkeypatch):
-    from asynczarr.store import redis as module
+    from asynczarr.store.redis import store as module
 
     monkeypatch.setattr(module, "_LARGEST", 100)
     with pytest.raises(QuotaExceeded):

@@ -106,11 +106,7 @@ def test_percent_encoding_is_decoded_once(tmp_path):
 @pytest.mark.parametrize(
     ("url", "advice"),
     [
-        ("s3://bucket/x", "asynczarr[s3]"),
-        ("gs://bucket/x", "asynczarr[gcs]"),
-        ("az://container/x", "asynczarr[azure]"),
-        ("HTTPS://host/x", "asynczarr[http]"),
-        ("nonsense://x", "known: file, "),
+        ("nonsense://x", "known: "),
         ("file:relative", "file:///"),
         ("zip::s3://bucket/x.zip", "chained"),
     ],
@@ -123,8 +119,8 @@ def test_unknown_schemes_say_what_is_missing(url, advice):
 
 def test_secrets_are_not_repeated():
     with pytest.raises(Unsupported) as caught:
-        open_store("s3://user:hunter2@host/path?token=hunter2#hunter2")
-    assert "s3://host/path" in str(caught.value)
+        open_store("nonsense://user:hunter2@host/path?token=hunter2#hunter2")
+    assert "nonsense://host/path" in str(caught.value)
     assert "hunter2" not in str(caught.value) + repr(caught.value)
     with pytest.raises(KeyInvalid) as refused:
         open_store("file://user:hunter2@host/path")

@@ -167,3 +167,19 @@ async def test_erasing_while_others_write() -> None:
         assert (await array.read()).tolist() == list(range(10))
         await asyncio.gather(*[array[n].write(0) for n in range(10)])
         assert await array.nchunks_stored() == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_erasing_where_deletion_knows_no_condition(layout: str) -> None:
+    """What becomes all fill value is then stored as such: an unconditional deletion could take what others wrote."""
+    store = SpyStore(script=sleeping(0.0002), cas_delete=False)
+    await _create(store, layout)
+    array = await az.open_array(store, mode="r+", options=az.NodeOptions(write_empty_chunks=False))
+    for _ in range(10):
+        await array[0].write(1)
+        await asyncio.gather(array[0].write(0), *[array[n].write(n) for n in range(1, 10)])
+        assert (await array.read()).tolist() == list(range(10))
+        await asyncio.gather(*[array[n].write(0) for n in range(10)])
+        await array[3].write(0)
+        assert (await array.read()).tolist() == [0] * 10
+    assert store.count("set") > 0 == store.count("delete")

@@ -1,0 +1,103 @@
+"""Bodies of requests to Google Cloud Storage and of their answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import IntegrityError, Unavailable
+from ...types import Version
+
+if TYPE_CHECKING:
+    from ..network.exchange import Answer
+
+__all__ = ["batch_of_deletions", "document", "generation_of", "statuses_in", "upload_of", "version_stored"]
+
+_STEP = 1 << 18
+_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
+
+
+def upload_of(resource: Mapping[str, Any], data: bytes) -> tuple[dict[str, str], AsyncIterator[bytes | memoryview]]:
+    """Headers and body of an upload; the data is sent in pieces and never copied."""
+    boundary = secrets.token_hex(16)
+    head = (
+        f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
+        f"--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    headers = {
+        "Content-Type": f"multipart/related; boundary={boundary}",
+        "Content-Length": str(len(head) + len(data) + len(tail)),
+    }
+
+    async def body() -> AsyncIterator[bytes | memoryview]:
+        if len(data) <= _STEP:
+            yield b"".join((head, data, tail))
+            return
+        yield head
+        for begin in range(0, len(data), _STEP):
+            yield memoryview(data)[begin : begin + _STEP]
+        yield tail
+
+    return headers, body()
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """The JSON object in an answer.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    try:
+        found = json.loads(answer.body)
+    except ValueError as error:
+        raise Unavailable("the answer is no JSON") from error
+    if not isinstance(found, dict):
+        raise Unavailable("the answer is no JSON object")
+    return found
+
+
+def batch_of_deletions(paths: Sequence[str]) -> tuple[dict[str, str], bytes]:
+    """Headers and body of a batch."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n"
+        f"DELETE {path} HTTP/1.1\r\n\r\n\r\n"
+        for number, path in enumerate(paths)
+    ]
+    body = f"{''.join(parts)}--{boundary}--\r\n".encode()
+    return {"Content-Type": f"multipart/mixed; boundary={boundary}"}, body
+
+
+def statuses_in(batch: bytes, count: int) -> list[int]:
+    """The status of each part of the answer to a batch, in the order of the batch.
+
+    Raises:
+        Unavailable: there are not `count` of them.
+    """
+    found = [int(status) for status in _STATUS(batch)]
+    if len(found) != count:
+        raise Unavailable(f"{len(found)} answers to {count} requests")
+    return found
+
+
+def version_stored(stored: Mapping[str, Any], size: int, checksum: str) -> Version:
+    """The version that the answer to an upload tells.
+
+    Raises:
+        IntegrityError: something else was stored.
+        Unavailable: it does not say what was stored.
+    """
+    if not stored.get("generation"):
+        raise Unavailable("the service does not say what it has stored")
+    if (int(stored.get("size", -1)), stored.get("crc32c", checksum)) != (size, checksum):
+        raise IntegrityError(f"{stored.get('size')} bytes were stored, or others than the {size} that were sent")
+    return str(stored["generation"])
+
+
+def generation_of(headers: Mapping[str, str]) -> Version | None:
+    """The version of the object in an answer."""
+    return headers.get("x-goog-generation")

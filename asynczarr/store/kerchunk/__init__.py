@@ -1,0 +1,5 @@
+"""Kerchunk references, read-only."""
+
+from .store import ReferenceStore
+
+__all__ = ["ReferenceStore"]

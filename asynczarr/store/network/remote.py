@@ -1,0 +1,116 @@
+"""What stores of objects in buckets share: a prefix, guards, reading ranges of one version."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+
+from ...errors import PreconditionFailed
+from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
+from ..base import Capabilities
+from ..conditions import expect
+from ..guarded import GuardedStore
+from ..keys import is_valid_key, validate_prefix
+from .pinned import Reading, read_ranges
+from .ranges import PastTheEnd
+
+__all__ = ["RemoteStore"]
+
+_AT_ONCE = 32
+
+
+class RemoteStore(GuardedStore):
+    """Keys below a prefix of a bucket; a backend adds the requests.
+
+    Args:
+        root: scheme and bucket, without secrets.
+        prefix: folder in the bucket that holds all keys of this store, empty for the whole bucket.
+        read_only: refuse writes (``Unsupported``).
+    """
+
+    def __init__(self, root: str, prefix: str, *, read_only: bool) -> None:
+        folder = prefix.strip("/")
+        self._prefix = validate_prefix(folder + "/") if folder else ""
+        self._url = f"{root}/{folder}" if folder else root
+        write = not read_only
+        self._capabilities = Capabilities(write=write, create=write, cas=write, metadata=write, versions=True)
+
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
+        """See ``Store.get``. One request."""
+        with self._reading(key):
+            if byte_range is not None and byte_range.length == 0:
+                return None if await self._head(key) is None else b""
+            try:
+                reading = await self._fetch(key, byte_range or ByteRange(), None)
+            except PastTheEnd:
+                return b""
+        return None if reading is None else reading.data
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
+    ) -> Parts | None:
+        """See ``Store.get_ranges``. One request a range, the first alone unless `if_version` is given.
+
+        A range that lies past the end takes one more.
+        """
+        with self._reading(key):
+            return await read_ranges(
+                lambda part, version: self._read(key, part, version), ranges, if_version, limit=_AT_ONCE
+            )
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """See ``Store.head``. One request."""
+        with self._reading(key):
+            return await self._head(key)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[str]:
+        """See ``Store.list``. One request for 1,000 keys."""
+        async for name in self._listed(prefix, flat=True):
+            if is_valid_key(name):
+                yield name
+
+    async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
+        """See ``Store.list_dir``. One request for 1,000 names."""
+        async for name in self._listed(prefix, flat=False):
+            if is_valid_key(name.removesuffix("/")):
+                yield name[len(prefix) :]
+
+    @abstractmethod
+    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        """One range that is not empty, by one request.
+
+        Raises:
+            PastTheEnd: it begins where the value has ended.
+            PreconditionFailed: `version` is given and is not the stored one.
+        """
+
+    @abstractmethod
+    async def _head(self, key: str) -> ObjectInfo | None:
+        """Size, version and metadata, by one request."""
+
+    @abstractmethod
+    def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
+        """Full names that begin with `start`, or names and prefixes up to the next ``/`` after it, page by page."""
+
+    async def _listed(self, prefix: str, *, flat: bool) -> AsyncIterator[str]:
+        with self._listing(prefix):
+            async for name in self._names(self._prefix + prefix, flat=flat):
+                if name.startswith(self._prefix):
+                    yield name[len(self._prefix) :]
+
+    async def _read(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        """One range, with size and version of the value also where the range is empty or past the end."""
+        past: Version | None = None
+        if byte_range.length != 0:
+            try:
+                return await self._fetch(key, byte_range, version)
+            except PastTheEnd as error:
+                past = error.version
+        info = await self._head(key)
+        if info is None:
+            return None
+        expect(info.version, version)
+        start, stop = byte_range.resolve(info.size)
+        if start < stop or past not in (None, info.version):
+            raise PreconditionFailed("the value was replaced while it was read")
+        return Reading(b"", info.size, info.version)

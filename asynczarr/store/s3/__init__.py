@@ -1,0 +1,5 @@
+"""Buckets of S3 and of services that speak its protocol: botocore signs, aiohttp sends."""
+
+from .store import S3Store
+
+__all__ = ["S3Store"]

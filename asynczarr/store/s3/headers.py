@@ -1,0 +1,66 @@
+"""What stands in the headers of S3: versions, user metadata, checksums."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from ...errors import IntegrityError, Unsupported
+from ...types import BytesLike, ObjectInfo, Version
+from ..network.checksums import crc32c
+
+__all__ = ["CRC32C", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
+
+CRC32C = "x-amz-checksum-crc32c"
+
+_META = "x-amz-meta-"
+_NAME = re.compile(r"[a-z0-9_]+").fullmatch
+_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?").fullmatch
+
+
+def etag_of(headers: Mapping[str, str]) -> Version | None:
+    """The ETag without its quotes, as Ceph wants it in conditions."""
+    return headers.get("ETag", "").strip('"') or None
+
+
+def info_of(headers: Mapping[str, str]) -> ObjectInfo:
+    """What the answer to HEAD says of a value."""
+    if (size := headers.get("Content-Length")) is None:
+        raise IntegrityError("an answer to HEAD without a size")
+    modified = headers.get("Last-Modified")
+    when = None if modified is None else parsedate_to_datetime(modified).timestamp()
+    return ObjectInfo(int(size), etag_of(headers), when, metadata_of(headers))
+
+
+def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The user metadata in an answer."""
+    return {
+        name[len(_META) :].lower().replace("-", "_"): value
+        for name, value in headers.items()
+        if name[: len(_META)].lower() == _META
+    }
+
+
+def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Headers for user metadata. Underscores travel as hyphens: Ceph and many proxies do not let them through.
+
+    Raises:
+        Unsupported: a name or value that would come back changed.
+    """
+    for name, value in metadata.items():
+        if not _NAME(name):
+            raise Unsupported(f"names of metadata are lower-case letters, digits and underscores on S3, not {name!r}")
+        if not _VALUE(value):
+            raise Unsupported(f"values of metadata are printable ASCII on S3, which that of {name!r} is not")
+    return {_META + name.replace("_", "-"): value for name, value in metadata.items()}
+
+
+def verify_crc32c(told: str, data: BytesLike) -> None:
+    """Compare with the checksum of the whole value that the service keeps ("-" marks those made of parts).
+
+    Raises:
+        IntegrityError: they differ.
+    """
+    if "-" not in told and told != crc32c(data):
+        raise IntegrityError("the value does not have the checksum that the service keeps of it")

@@ -1,0 +1,100 @@
+"""Large values in parts: nothing is visible before the last request, and nothing stays after an error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from anyio import CancelScope
+
+from ...errors import IntegrityError
+from ...types import Version
+from ..network.together import together
+from .answer import there
+from .errors import refusal_of_code
+from .xml import MAX_XML, completion, error_of, parsed
+
+if TYPE_CHECKING:
+    from ..network.exchange import Answer
+    from .client import S3Client
+
+__all__ = ["MIN_PART", "upload_in_parts"]
+
+MIN_PART = 5 << 20
+"""Bytes that S3 wants in each part but the last."""
+
+_MAX_PARTS = 10_000
+_AT_A_TIME = 4
+_ABORT_SECONDS = 10.0
+
+
+async def upload_in_parts(
+    client: S3Client, path: str, value: memoryview, *, part_size: int, headers: Mapping[str, str]
+) -> Version | None:
+    """Upload `value`; return its ETag, ``None`` if the service does not tell it.
+
+    Cancelled or failed, the upload is aborted, which may take a few seconds; if that fails as well, its parts stay
+    until a lifecycle rule of the bucket removes them.
+    """
+    size = max(part_size, -(-len(value) // _MAX_PARTS))
+
+    async def send(start: int) -> str:
+        part = f"{path}?partNumber={start // size + 1}&uploadId={upload}"
+        answer = await client.request("PUT", part, body=value[start : start + size])
+        return there(answer).headers.get("ETag", "")
+
+    upload = await _begin(client, path, headers)
+    try:
+        etags = await together(send, range(0, len(value), size), _AT_A_TIME)
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), most=MAX_XML)
+        return _completed(there(answer).body)
+    except BaseException:
+        await _finished(client.request("DELETE", f"{path}?uploadId={upload}"))
+        raise
+
+
+async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str:
+    """Identifier of a new upload. Cancelled meanwhile, it waits for the identifier: only with that it can abort."""
+
+    async def take_back() -> None:
+        upload = _identifier(await creating)
+        await client.request("DELETE", f"{path}?uploadId={upload}")
+
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, most=MAX_XML))
+    try:
+        return _identifier(await asyncio.shield(creating))
+    except asyncio.CancelledError:
+        await _finished(take_back())
+        raise
+
+
+def _identifier(answer: Answer | None) -> str:
+    upload = parsed(there(answer).body).findtext("{*}UploadId")
+    if not upload:
+        raise IntegrityError("an upload without an identifier")
+    return quote(upload, safe="-_.~")
+
+
+def _completed(body: bytes) -> Version | None:
+    """S3 begins its answer before it knows the outcome: an error may follow status 200."""
+    code, message = error_of(body)
+    if code:
+        raise refusal_of_code(code, message)
+    return (parsed(body).findtext("{*}ETag") or "").strip('"') or None
+
+
+async def _finished(work: Coroutine[None, None, object]) -> None:
+    """Let `work` end although this task is cancelled, but not take long; its failure is not the one to report."""
+    loop = asyncio.get_running_loop()
+    task, end = loop.create_task(work), loop.time() + _ABORT_SECONDS
+    with CancelScope(shield=True):
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
+                await asyncio.wait([task], timeout=max(0.0, end - loop.time()))
+            if loop.time() >= end:
+                task.cancel()
+    if not task.cancelled():
+        task.exception()

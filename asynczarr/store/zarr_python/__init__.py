@@ -1,0 +1,5 @@
+"""Any store of zarr-python."""
+
+from .store import ZarrPythonStore
+
+__all__ = ["ZarrPythonStore"]

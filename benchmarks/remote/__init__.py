@@ -1,0 +1,1 @@
+"""What a request to a remote store costs this machine, apart from the network."""

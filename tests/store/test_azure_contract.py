@@ -1,0 +1,53 @@
+"""The contract of stores, on Azurite."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from azure.storage.blob.aio import ContainerClient
+
+from asynczarr.store import AzureStore
+from asynczarr.testing import StoreContract
+
+from ..servers.azurite import AzuriteServer
+from .on_servers import kill_and_go_on, run_example, use_in_loops_threads_and_forks
+
+pytestmark = pytest.mark.xdist_group("azurite")
+_numbers = count()
+
+
+@pytest.fixture
+async def container(azurite_server):
+    name = f"contract-{next(_numbers)}"
+    async with ContainerClient.from_connection_string(azurite_server.connection_string, name) as client:
+        await client.create_container()
+    return name
+
+
+class TestAzure(StoreContract):
+    pytestmark = pytest.mark.xdist_group("azurite")
+
+    @pytest.fixture(params=["", "some/folder"], ids=["container", "folder"])
+    async def store(self, request, azurite_server, container):
+        connection = azurite_server.connection_string
+        async with AzureStore(container, request.param, connection_string=connection) as store:
+            yield store
+
+
+async def test_loops_threads_and_forks(azurite_server, container):
+    await use_in_loops_threads_and_forks(f"az://{container}/forks", connection_string=azurite_server.connection_string)
+
+
+@pytest.mark.usefixtures("azurite_server")
+async def test_a_server_that_is_killed():
+    with AzuriteServer() as server:
+        async with ContainerClient.from_connection_string(server.connection_string, "killed") as client:
+            await client.create_container()
+        async with AzureStore("killed", connection_string=server.connection_string) as store:
+            await kill_and_go_on(server, store, idle=6)  # Azurite saves what it knows of blobs every 5 seconds
+
+
+async def test_the_example(azurite_server, container, tmp_path):
+    where = {"AZURE_URL": f"az://{container}/x", "AZURE_STORAGE_CONNECTION_STRING": azurite_server.connection_string}
+    assert "8 writers" in await run_example("azure_blob.py", tmp_path, **where)
