@@ -56,7 +56,9 @@ async def test_a_whole_value(server: FaultServer, name: str) -> None:
     server.faults = Scripted(fault)
     async with stacked(server) as store:
         assert bytes(await store.get("k")) == DATA
-        assert server.verbs() == ["GET", "GET"]
+        assert server.verbs()[:2] == ["GET", "GET"]
+        # Of what was promised and is not there, the rest is asked for, refused, and the size looked up.
+        assert server.verbs()[2:] in ([], ["HEAD"] if name == "more promised than sent" else [])
 
 
 @pytest.mark.parametrize("name", BROKEN)
