@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from ..codec import pool
-from ..errors import AsyncZarrError, CodecError, StoreError
+from ..errors import AsyncZarrError, CodecError
 from ..middleware.base import Wrapper
 from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
 from .budget import ByteBudget
-from .decode import Decoder, Failure, Fetched, Sink, Undecodable
+from .decode import TOGETHER_BYTES, Decoder, Failure, Fetched, Sink, Undecodable
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
 from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
@@ -148,11 +147,21 @@ class Loader(Generic[R]):
         return self._decoder.decode(self._fetch_sync(store, batch.fetches))
 
     def _fetch_sync(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
-        """Lazily one after the other; without `collect` an error is the last."""
+        """Lazily, as the decoder asks for them; without `collect` an error is the last."""
         if self._many is not None and len(fetches) > 1:
-            with suppress(StoreError):  # one by one, it will be told for which chunk
-                yield from zip(fetches, fetch_many_sync(self._array, fetches, self._many), strict=True)
-                return
+            together = max(1, TOGETHER_BYTES // self._array.chunk_bytes)
+            for start in range(0, len(fetches), together):
+                some = fetches[start : start + together]
+                try:
+                    encoded = fetch_many_sync(self._array, some, self._many)
+                except AsyncZarrError:  # one by one, it will be told for which chunk
+                    yield from self._fetch_singly(store, some)
+                else:
+                    yield from zip(some, encoded, strict=True)
+        else:
+            yield from self._fetch_singly(store, fetches)
+
+    def _fetch_singly(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
         for wanted in fetches:
             if hooks.active:
                 busy_with(wanted.pieces)
