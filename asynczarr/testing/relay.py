@@ -63,7 +63,7 @@ class Relay:
         """The client is there."""
         self.proxy.opened(self)
         self.client.pause()
-        self.connecting: Task[None] = asyncio.ensure_future(self._connect())
+        self.connecting: asyncio.Task[None] = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
         try:
