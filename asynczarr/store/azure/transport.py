@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.pipeline.transport import AioHttpTransport
 
 from ...errors import (
     AlreadyExists,
@@ -28,6 +27,11 @@ from ..network.body import read_body
 from ..network.exchange import failure_of, wait_of
 from ..network.ranges import PastTheEnd, verify_range
 from ..network.session import connection_error
+
+if TYPE_CHECKING:  # the public name is made when it is asked for, so that checkers do not know what it is
+    from azure.core.pipeline.transport._aiohttp import AioHttpTransport
+else:
+    from azure.core.pipeline.transport import AioHttpTransport
 
 __all__ = ["Missing", "NoBytes", "Transport", "error_of", "translated"]
 
