@@ -59,7 +59,7 @@ class NoBytes(Exception):
     """A part of a blob that has no bytes; with the headers of the answer."""
 
 
-class Transport(AioHttpTransport):  # type: ignore[misc]
+class Transport(AioHttpTransport):
     """Reads the body within the request: the library asks again, three times, when that fails later."""
 
     async def send(self, request: Any, *, stream: bool = False, **config: Any) -> Any:
@@ -102,7 +102,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]
         return response
 
     def _get_request_data(self, request: Any) -> Any:
-        data = super()._get_request_data(request)
+        data = super()._get_request_data(request)  # type: ignore[no-untyped-call]
         # aiohttp writes a file in pieces, but large bytes at once, with a warning.
         return BytesIO(data) if isinstance(data, bytes) and len(data) > _BIG else data
 
