@@ -124,6 +124,23 @@ def examples(session: nox.Session) -> None:
             session.run("python", "-W", "error", str(script))
 
 
+@nox.session(python=["3.13", "3.11"])
+def bench(session: nox.Session) -> None:
+    """Compare with the other Zarr libraries and write docs/performance.md; about an hour, ``-- --quick`` two minutes.
+
+    On the newer Python everything, on the older one what only the older zarr-python needs.
+    """
+    install(session, "bench")
+    newer = session.python == "3.13"
+    if session.posargs:
+        if newer:
+            session.run("python", "-m", "benchmarks", *session.posargs)
+        return
+    if newer:
+        session.run("python", "-m", "benchmarks", "micro")
+    session.run("python", "-m", "benchmarks", "--plan", "full" if newer else "older")
+
+
 @nox.session
 def build(session: nox.Session) -> None:
     """Build sdist and wheel, install the wheel where nothing else is, and use it."""

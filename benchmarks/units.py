@@ -222,9 +222,9 @@ def _older() -> list[Unit]:
 
 
 PLANS: dict[str, Callable[[], Plan]] = {
-    "full": lambda: Plan(_full(), 7, 4.0, _PEERS),
+    "full": lambda: Plan(_full(), 7, 1.5, _PEERS),
     "quick": lambda: Plan(_quick(), 3, 0.1, _PEERS),
-    "older": lambda: Plan(_older(), 7, 2.0, ("asynczarr", "zarr")),
+    "older": lambda: Plan(_older(), 7, 1.5, ("asynczarr", "zarr")),
 }
 """``full`` for Python 3.13, ``older`` for what only an older Python runs, ``quick`` for a look in under two minutes."""
 

@@ -67,6 +67,8 @@ class Root:
 
         The folder is looked up and checked once. A name that is a symbolic link takes the long way.
         """
+        if len(names) == 1:
+            return [self.read(f"{path}/{names[0]}" if path else names[0], take)]
         found: list[T | None] = []
         with self.folder(path) as folder:
             for name in names:

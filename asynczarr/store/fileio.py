@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import Truncated
 from ..types import BytesLike
 
-__all__ = ["absolute", "flat_view", "frozen", "read_exactly", "write_all"]
+__all__ = ["absolute", "flat_view", "frozen", "read_exactly", "turn", "write_all"]
+
+_PATIENCE = 0.001
+_turn = threading.Lock()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Many short system calls in a row, one thread after the other.
+
+    Each call gives the GIL away for a microsecond. Two threads that do so at the same time wake each other at every
+    call, which takes far longer than the calls. Who has waited a millisecond goes on beside: then it is the disk that
+    takes long, and waiting for it is better done together.
+    """
+    mine = _turn.acquire(timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        if mine:
+            _turn.release()
 
 
 def absolute(path: str | os.PathLike[str]) -> str:

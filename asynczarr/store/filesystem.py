@@ -16,7 +16,7 @@ from .base import Capabilities, StoreBase
 from .beneath import Root, SymlinkPolicy
 from .conditions import expect
 from .file_write import Durability, FileWriter, version_of
-from .fileio import absolute, read_exactly
+from .fileio import absolute, read_exactly, turn
 from .keys import validate_key, validate_prefix
 from .listing import paged
 from .oserrors import MISSING, store_error
@@ -104,12 +104,13 @@ class FilesystemStore(StoreBase):
         """Like :meth:`get_sync` of each key; files that follow each other in one folder share its look-up."""
         take = _reader(byte_range)
         values: builtins.list[BytesLike | None] = []
-        for folder, group in groupby(map(validate_key, keys), _folder):
-            names = [key.rpartition("/")[2] for key in group]
-            found: Sequence[BytesLike | None] = [None] * len(names)
-            with self._errors(folder):
-                found = self._root.read_siblings(folder, names, take)
-            values += found
+        with turn():
+            for folder, group in groupby(map(validate_key, keys), _folder):
+                names = [key.rpartition("/")[2] for key in group]
+                found: Sequence[BytesLike | None] = [None] * len(names)
+                with self._errors(folder):
+                    found = self._root.read_siblings(folder, names, take)
+                values += found
         return values
 
     def get_ranges_sync(

@@ -14,10 +14,6 @@ from .plots import write_plots
 __all__ = ["write_page"]
 
 _OPENING = """\
----
-orphan: true
----
-
 % Made by `nox -s bench`. Do not edit: change benchmarks/report/ and run `python -m benchmarks report`.
 
 # Performance
