@@ -14,6 +14,7 @@ from ..telemetry import hooks
 from .budget import ByteBudget
 from .decode import Decoder, Failure, Fetched, Sink
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
+from .limits import MAX_REQUESTS
 from .plan import Batch, Fetch
 from .stored import StoredArray
 from .trace import busy_with, reading
@@ -60,6 +61,7 @@ class Loader(Generic[R]):
         finish: called with the results of a few chunks at a time, in the same thread; who gives it is done with a chunk
             when it returns.
         brake: shared with other loaders of the same stream.
+        requests: fetches at a time from stores that do not block; more of them may wait, so that none is late.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Loader(Generic[R]):
         timeout: float | None = None,
         finish: Callable[[list[R | Failure]], list[R | Failure]] | None = None,
         brake: Brake | None = None,
+        requests: int = MAX_REQUESTS,
     ) -> None:
         self._array = array
+        self._turns = asyncio.Semaphore(requests)
         self._decoder = Decoder(array, sink, collect=collect, finish=finish, shares=finish is not None)
         self._collect = collect
         self._timeout = timeout
@@ -130,16 +134,20 @@ class Loader(Generic[R]):
                     return
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
-        await self._brake.passed()
-        if hooks.active:
-            busy_with(wanted.pieces)
         try:
-            return await fetch(self._array, wanted, self._timeout)
+            async with self._turns:
+                await self._brake.passed()
+                if hooks.active:
+                    busy_with(wanted.pieces)
+                return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
             self._brake.pull()
             raise self._decoder.located(error, wanted, wanted.pieces[0]) from None
+        except Exception:
+            self._brake.pull()
+            raise
 
 
 async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:
