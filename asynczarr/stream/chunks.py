@@ -133,7 +133,7 @@ class PieceStream(WindowStream[T]):
             ramp=cheap,
         )
         self._batches = batches(plan, target=shape.target, most=shape.most, ramp=True)
-        return shape.ahead
+        return shape.ahead if self._then is None else shape.slots  # what goes on with an item is bounded as well
 
     def _fill(self, window: Window[Any]) -> bool:
         while not (self._hurry and window) and (batch := self._next or next(self._batches, None)) is not None:

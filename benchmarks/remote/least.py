@@ -1,4 +1,4 @@
-"""The fewest requests by which a work can be done, from what lies in the files."""
+"""The requests that a work needs, from what lies in the files: nothing is asked for twice, and little is read along."""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ async def _snapshot(
     if first is None:
         return None
     pin = first.version
-    if pin is None and len(ranges) > 1:
+    if len(ranges) < 2:
+        return Parts([first.data] if ranges else [], pin, first.size)
+    if pin is None:
         raise IntegrityError("the service tells no ETag, so that ranges may be of different values")
 
     async def rest(part: ByteRange) -> BytesLike:
@@ -87,7 +89,7 @@ async def _snapshot(
         return found.data
 
     data: list[BytesLike] = await together(rest, ranges[1:], limit)
-    return Parts([first.data, *data] if ranges else [], pin, first.size)
+    return Parts([first.data, *data], pin, first.size)
 
 
 async def _first(client: S3Client, path: str, part: ByteRange, version: Version | None) -> _Part | None:
