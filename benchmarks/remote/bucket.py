@@ -1,6 +1,6 @@
 """A bucket far away: the files of a folder over S3's protocol, each answer late and all of them through one line.
 
-``python -m benchmarks.remote.bucket FOLDER LATENCY BYTES_PER_SECOND`` prints its port. Keys are ``/bucket/`` and the path
+``python -m benchmarks.remote.bucket FOLDER LATENCY BYTES_PER_SECOND`` prints its port. Paths are ``/bucket/`` and that
 of a file. It is a process of its own, signatures are ignored, and files are read once: it must not be what takes long.
 """
 

@@ -15,7 +15,18 @@ from urllib.parse import urlsplit
 
 from .bucket import BUCKET, RESET, STATISTICS
 
-__all__ = ["BANDWIDTH", "BUCKET", "CREDENTIALS", "IN_FLIGHT", "LATENCY", "REGION", "SLABS", "Far", "endpoint", "far_bucket"]
+__all__ = [
+    "BANDWIDTH",
+    "BUCKET",
+    "CREDENTIALS",
+    "IN_FLIGHT",
+    "LATENCY",
+    "REGION",
+    "SLABS",
+    "Far",
+    "endpoint",
+    "far_bucket",
+]
 
 LATENCY = 0.020
 """Seconds between a request and its answer."""

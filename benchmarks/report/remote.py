@@ -21,16 +21,17 @@ _OPENING = """\
 
 # Performance far away
 
-Arrays in a bucket {latency:.0f} ms away, behind a line of {gigabits:.1f} Gbit/s, for {in_flight} requests in flight: a server of the
-suite speaks S3's protocol, holds every answer back for that long, and counts. It runs on the same machine. All libraries were
-measured in one run, in turns and each in a process of its own, and every result was compared with what the array holds.
+Arrays in a bucket {latency:.0f} ms away, behind a line of {gigabits:.1f} Gbit/s, for {in_flight} requests in flight:
+a server of the suite speaks S3's protocol, holds every answer back for that long, and counts. It runs on the same
+machine. All libraries were measured in one run, in turns and each in a process of its own, and every result was
+compared with what the array holds.
 
-The **bound** is what nobody can be faster than who makes so many requests and uses so much CPU time: the largest of requests
-times latency by requests in flight, bytes by bandwidth, and CPU time of the client by cores. The **share** is bound by seconds:
-1 is as fast as can be. **Needed** are one request for each stored object that is read whole, and of a shard that is read in part
-one for its index and one for each run of chunks between which at most 64 KiB lie; who reads more along makes fewer requests and
-moves more bytes. Times are medians. **Lag** is by how much a timer of 1 ms on the same event loop came late, **peak** the
-memory above that at the start of the run, the result included.
+The **bound** is what nobody can be faster than who makes so many requests and uses so much CPU time: the largest of
+requests times latency by requests in flight, bytes by bandwidth, and CPU time of the client by cores. The **share**
+is bound by seconds: 1 is as fast as can be. **Needed** are one request for each stored object that is read whole, and
+of a shard that is read in part one for its index and one for each run of chunks between which at most 64 KiB lie; who
+reads more along makes fewer requests and moves more bytes. Times are medians. **Lag** is by how much a timer of 1 ms
+on the same event loop came late, **peak** the memory above that at the start of the run, the result included.
 
 To repeat it: `python -m benchmarks remote`, or with `--quick` an eighth of it.
 """
@@ -54,7 +55,8 @@ def write_remote_page(file: Path, page: Path) -> None:
         lines += [f"## {_title(unit)}", "", *table(_HEAD, [_row(each) for each in results.of(unit).values()])]
     about = results.about
     lines += ["## Machine and settings", ""]
-    lines += [f"- {', '.join(f'{name} {value}' for name, value in about[part].items())}" for part in ("machine", "versions")]
+    for part in ("machine", "versions"):
+        lines.append("- " + ", ".join(f"{name} {value}" for name, value in about[part].items()))
     lines += [f"- {peer.removeprefix('s3 ')}: {how}" for peer, how in about["settings"].items()]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(lines).rstrip() + "\n")
@@ -92,7 +94,8 @@ def _goals(results: Results) -> list[str]:
         if ours is None or not ours.runs:
             continue
         seconds, title = _value(ours, "seconds"), _title(unit)
-        share, extra, lag = _bound(ours) / seconds, _value(ours, "requests") / _value(ours, "least"), _value(ours, "p99")
+        share, lag = _bound(ours) / seconds, _value(ours, "p99")
+        extra = _value(ours, "requests") / _value(ours, "least")
         if "random" not in unit:
             rows.append(_goal(title, f"{_SHARE} of the bound", f"{share:.2f}", share >= _SHARE))
         if others:

@@ -63,7 +63,7 @@ class Lag(_OnLoop):
 
 @asynccontextmanager
 async def ticking() -> AsyncIterator[list[float]]:
-    """By how many seconds a timer of 1 ms was late, each time that it came; the time that it waits at the end counts."""
+    """By how many seconds a timer of 1 ms was late each time; what it waits for at the end counts."""
     lags: list[float] = []
     due = 0.0
 

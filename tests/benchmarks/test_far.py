@@ -1,4 +1,4 @@
-"""Arrays in a bucket far away: the server keeps its promises, every peer reads what is there, and a page comes of it."""
+"""Arrays in a bucket far away: it answers as S3 does, every peer reads what is there, and a page comes of it."""
 
 from __future__ import annotations
 
