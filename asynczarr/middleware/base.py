@@ -57,6 +57,16 @@ class Wrapper(StoreBase):
         return await send()
 
     @property
+    def limited(self) -> bool:
+        """Whether this, or what it wraps, bounds the requests in flight: then nobody else needs to."""
+        return isinstance(self.inner, Wrapper) and self.inner.limited
+
+    def forget(self, key: str) -> None:
+        """Do not use what is kept of a key: it has turned out to be wrong, or somebody else has changed it."""
+        if isinstance(self.inner, Wrapper):
+            self.inner.forget(key)
+
+    @property
     def url(self) -> str:
         """That of the wrapped store."""
         return self.inner.url

@@ -85,6 +85,14 @@ class BlockingWrapper(Wrapper):
         """See ``SyncStore.set_sync``."""
         return self._blocking(key).set_sync(self.inner_key(key), value, create=create, if_version=if_version)
 
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """See ``ManyStore.set_many_sync``."""
+        if not self.inner.capabilities.many:
+            for key, value in items:
+                self.set_sync(key, value)
+            return
+        cast("ManyStore", self.inner).set_many_sync([(self.inner_key(key), value) for key, value in items])
+
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``SyncStore.delete_sync``."""
         self._blocking(key).delete_sync(self.inner_key(key), if_version=if_version)

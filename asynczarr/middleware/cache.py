@@ -112,7 +112,8 @@ class Cache(Wrapper):
             await self.inner.delete_many(keys)
 
     def forget(self, key: str) -> None:
-        """Do not use what is kept, or being read, of a key: somebody else has changed it."""
+        """Do not use what is kept, or being read, of a key."""
+        super().forget(key)
         with self._lock:
             self._values.drop(key)
             for slot, read in builtins.list(self._reads.items()):

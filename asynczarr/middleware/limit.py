@@ -57,6 +57,11 @@ class Limit(Wrapper):
         self._share = share
 
     @property
+    def limited(self) -> bool:
+        """It is what this does."""
+        return True
+
+    @property
     def estimate(self) -> int:
         """Bytes that a value of unknown size is taken for now."""
         return int(self._estimate)

@@ -58,6 +58,11 @@ class ReadOnly(BlockingWrapper):
         """Refuse."""
         self._refuse(key)
 
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Refuse, unless there is nothing to do."""
+        for key, _ in items:
+            self._refuse(key)
+
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """Refuse."""
         self._refuse(key)

@@ -172,6 +172,14 @@ class Telemetry(Wrapper):
         request, inner = Request("set", key, size=memoryview(value).nbytes), cast("SyncStore", self.inner)
         return self._here(request, lambda: inner.set_sync(key, value, create=create, if_version=if_version))
 
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """See ``ManyStore.set_many_sync``; while somebody listens, each value is a request of its own."""
+        if not hooks.active:
+            cast("ManyStore", self.inner).set_many_sync(items)
+            return
+        for key, value in items:
+            self.set_sync(key, value)
+
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``SyncStore.delete_sync``."""
         inner = cast("SyncStore", self.inner)

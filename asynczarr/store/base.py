@@ -34,7 +34,7 @@ class Capabilities:
         metadata: user metadata can be stored with a value.
         sync: the store offers the blocking half (:class:`SyncStore`), safe to call from worker threads.
         blocking: a blocking call may wait for a device; ``False`` means plain memory, cheap enough for the event loop.
-        many: the blocking half reads several keys at once for less (:class:`ManyStore`).
+        many: the blocking half reads and writes several keys at once for less (:class:`ManyStore`).
     """
 
     write: bool = True
@@ -150,6 +150,10 @@ class ManyStore(SyncStore, Protocol):
 
     def get_many_sync(self, keys: Sequence[str], byte_range: ByteRange | None = None) -> Sequence[BytesLike | None]:
         """Like ``get`` of each key, all with the same range. A failure need not name its key: ``get`` will."""
+        ...
+
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Like ``set`` of each key and value. After a failure any of them may be written; ``set`` will tell which."""
         ...
 
 

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Literal, TypeAlias
@@ -56,6 +57,30 @@ class FileWriter:
                 raise
             self._settle(folder)
             return version
+
+    def write_many(self, path: str, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Write several files of one folder, which is opened, locked and synced once. Each appears whole or not."""
+        waiting: deque[tuple[str, str]] = deque()
+        with ExitStack() as stack:
+            folder, temporary, fd = self._start(path, stack)
+            try:
+                for number, (name, value) in enumerate(items):
+                    if number:
+                        temporary = temporary_name()
+                        fd = os.open(temporary, _NEW, 0o666, dir_fd=folder)
+                    waiting.append((temporary, name))
+                    self._fill(fd, flat_view(value))
+                with folder_lock(folder, exclusive=False):
+                    while waiting:
+                        temporary, name = waiting[0]
+                        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                        waiting.popleft()
+            except BaseException:
+                for temporary, _ in waiting:
+                    with suppress(OSError):
+                        os.unlink(temporary, dir_fd=folder)
+                raise
+            self._settle(folder)
 
     def remove(self, keys: Sequence[str], *, if_version: Version | None = None) -> None:
         """Remove files of one folder, and folders that this leaves empty."""

@@ -136,6 +136,14 @@ class FilesystemStore(StoreBase):
         with self._errors(validate_key(key), writing=True):
             return self._writer.write(key, value, create=create, if_version=if_version)
 
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Like :meth:`set_sync` of each; files that follow each other in one folder share its look-up and its sync."""
+        with turn():
+            for folder, group in groupby(items, lambda item: _folder(validate_key(item[0]))):
+                named = [(key.rpartition("/")[2], value) for key, value in group]
+                with self._errors(folder, writing=True):
+                    self._writer.write_many(folder, named)
+
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
         with self._errors(validate_key(key), writing=True):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import NoReturn
 
-from ..errors import StoreClosed, Unsupported
+from ..errors import Unsupported
 from ..types import BytesLike, Version
-from .base import StoreBase
-from .keys import validate_key
+from .base import Capabilities
+from .guarded import GuardedStore
 
 __all__ = ["ReadOnlyStore"]
 
 
-class ReadOnlyStore(StoreBase):
-    """Refuses every write; remembers whether it was closed."""
+class ReadOnlyStore(GuardedStore):
+    """Refuses every write."""
 
-    _closed = False
+    _capabilities = Capabilities(write=False)
 
     async def set(
         self,
@@ -29,21 +28,14 @@ class ReadOnlyStore(StoreBase):
         metadata: Mapping[str, str] | None = None,
     ) -> Version | None:
         """Refused: ``Unsupported``."""
-        self._refuse(key)
+        with self._writing(key):
+            raise Unsupported("the store can only be read")
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """Refused: ``Unsupported``."""
-        self._refuse(key)
+        with self._writing(key):
+            raise Unsupported("the store can only be read")
 
     @abstractmethod
     async def aclose(self) -> None:
         """See ``Store.aclose``."""
-
-    def _refuse(self, key: str) -> NoReturn:
-        validate_key(key)
-        self._check_open(key)
-        raise Unsupported("the store can only be read", store=self.url, key=key)
-
-    def _check_open(self, key: str) -> None:
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self.url, key=key)

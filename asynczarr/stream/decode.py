@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ..codec.chain import CodecChain
-from ..errors import AsyncZarrError
+from ..errors import AsyncZarrError, CodecError
 from ..telemetry import hooks
 from ..types import BytesLike, Coords
 from .fetch import Encoded
@@ -25,7 +25,7 @@ from .plan import Fetch, Piece
 from .stored import StoredArray
 from .trace import busy_with, chunk_failed, chunk_read
 
-__all__ = ["Decoder", "Failure", "Fetched", "Sink"]
+__all__ = ["Decoder", "Failure", "Fetched", "Sink", "Undecodable"]
 
 R = TypeVar("R")
 
@@ -55,6 +55,20 @@ class Failure:
     piece: Piece
 
 
+class Undecodable(Exception):
+    """Raised where a chunk that cannot be decoded may be read once more.
+
+    Attributes:
+        piece: the chunk.
+        error: what is wrong with it, naming its place.
+        results: those of the chunks before it.
+    """
+
+    def __init__(self, piece: Piece, error: AsyncZarrError, results: list[Any]) -> None:
+        super().__init__()
+        self.piece, self.error, self.results = piece, error, results
+
+
 class Decoder(Generic[R]):
     """Decodes fetches of one array.
 
@@ -65,6 +79,7 @@ class Decoder(Generic[R]):
         finish: called with the results of chunks that were decoded together, in the same thread.
         shares: the sink is done with a chunk when it returns; otherwise a chunk gets memory of its own, so that who
             keeps one does not keep its neighbours.
+        pauses: raise :class:`Undecodable` for each chunk that cannot be decoded.
     """
 
     def __init__(
@@ -75,8 +90,10 @@ class Decoder(Generic[R]):
         collect: bool,
         finish: Callable[[list[R | Failure]], list[R | Failure]] | None,
         shares: bool,
+        pauses: bool,
     ) -> None:
         self._array = array
+        self._pauses = pauses
         self._sink = sink
         self._collect = collect
         self._finish = finish
@@ -90,13 +107,21 @@ class Decoder(Generic[R]):
 
         Raises:
             AsyncZarrError: the first failure, unless failures are collected.
+            Undecodable: where the decoder pauses.
         """
         results: list[R | Failure] = []
         chunks = self._chunks(fetched)
         while some := list(islice(chunks, self._together)):
-            found = self._decode_some(some)
-            results += found if self._finish is None else self._finish(found)
+            try:
+                found = self._decode_some(some)
+            except Undecodable as stop:
+                stop.results = results + self._finished(stop.results)
+                raise
+            results += self._finished(found)
         return results
+
+    def _finished(self, found: list[R | Failure]) -> list[R | Failure]:
+        return found if self._finish is None else self._finish(found)
 
     def located(self, error: AsyncZarrError, wanted: Fetch, piece: Piece) -> AsyncZarrError:
         """The error, naming store, key and chunk."""
@@ -129,6 +154,8 @@ class Decoder(Generic[R]):
                     chunk_read(piece, data, array)
             except AsyncZarrError as error:
                 located = self.located(error, wanted, piece)
+                if self._pauses and isinstance(error, CodecError) and not isinstance(data, AsyncZarrError):
+                    raise Undecodable(piece, located, results) from None
                 if hooks.active:
                     chunk_failed(piece, located)
                 if not self._collect:

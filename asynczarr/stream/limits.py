@@ -7,17 +7,23 @@ store or loop. Between loops, threads and processes the compare-and-swap of the 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..middleware.base import Wrapper
 from ..store.base import Store
 
 __all__ = ["MAX_REQUESTS", "first_alone", "key_lock", "request_slots"]
 
 MAX_REQUESTS = 64
-"""Requests in flight per store and event loop, whatever the number of streams."""
+"""Requests in flight per store and event loop, whatever the number of streams.
+
+A store that bounds them itself (:class:`~asynczarr.middleware.Limit`, as in the default stack) is left to do so: here a
+slot would be held during the pauses between attempts too, so that a few keys that fail keep all others waiting.
+"""
 
 
 class _PerLoop:
@@ -25,9 +31,9 @@ class _PerLoop:
 
     __slots__ = ("__weakref__", "first", "locks", "requests")
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         self.first: dict[str, asyncio.Event] = {}
-        self.requests = asyncio.Semaphore(MAX_REQUESTS)
+        self.requests = asyncio.Semaphore(sys.maxsize if isinstance(store, Wrapper) and store.limited else MAX_REQUESTS)
         self.locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
 
@@ -41,12 +47,12 @@ def _state(store: Store) -> _PerLoop:
         stores = _loops[loop] = WeakKeyDictionary()
     state = stores.get(store)
     if state is None:
-        state = stores[store] = _PerLoop()
+        state = stores[store] = _PerLoop(store)
     return state
 
 
 def request_slots(store: Store) -> asyncio.Semaphore:
-    """The semaphore that every request of the engine to `store` holds while it is on the wire."""
+    """The semaphore that every request of the engine to `store` holds until it is answered."""
     return _state(store).requests
 
 

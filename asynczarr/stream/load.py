@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from ..codec import pool
-from ..errors import AsyncZarrError, StoreError
+from ..errors import AsyncZarrError, CodecError
+from ..middleware.base import Wrapper
 from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
 from .budget import ByteBudget
-from .decode import Decoder, Failure, Fetched, Sink
+from .decode import TOGETHER_BYTES, Decoder, Failure, Fetched, Sink, Undecodable
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
 from .limits import MAX_REQUESTS
-from .plan import Batch, Fetch
+from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
-from .trace import busy_with, reading
+from .trace import busy_with, chunk_failed, reading
 from .window import Window
 
 __all__ = ["INLINE_BYTES", "Brake", "Loader", "gather"]
@@ -77,7 +78,14 @@ class Loader(Generic[R]):
     ) -> None:
         self._array = array
         self._turns = asyncio.Semaphore(requests)
-        self._decoder = Decoder(array, sink, collect=collect, finish=finish, shares=finish is not None)
+        self._decoder = Decoder(
+            array,
+            sink,
+            collect=collect,
+            finish=finish,
+            shares=finish is not None,
+            pauses=not array.store.capabilities.sync,
+        )
         self._collect = collect
         self._timeout = timeout
         self._brake = brake or Brake()
@@ -109,20 +117,55 @@ class Loader(Generic[R]):
                 return self._load_sync(self._sync, batch)
             return await pool.run(self._load_sync, self._sync, batch)
         encoded = await gather([self._fetch(wanted) for wanted in batch.fetches])
-        fetched = list(zip(batch.fetches, encoded, strict=True))
-        if batch.cost <= INLINE_BYTES:
-            return self._decoder.decode(fetched)
-        return await pool.run(self._decoder.decode, fetched)
+        return await self._decoded(list(zip(batch.fetches, encoded, strict=True)), batch.cost <= INLINE_BYTES)
+
+    async def _decoded(self, fetched: list[Fetched], inline: bool) -> list[R | Failure]:
+        """Decode, and read a chunk that cannot be decoded once more: what was wrong on its way is right then."""
+        results: list[R | Failure] = []
+        again: Piece | None = None
+        while True:
+            try:
+                decode = self._decoder.decode
+                return results + (decode(fetched) if inline else await pool.run(decode, fetched))
+            except Undecodable as stop:
+                results += stop.results
+                first, *rest = _since(fetched, stop.piece)
+                if stop.piece is not again:
+                    again, wanted = stop.piece, first[0]
+                    self._forget(wanted.key)
+                    fetched = [(wanted, await self._fetch(wanted)), *rest]
+                    continue
+                if hooks.active:
+                    chunk_failed(stop.piece, stop.error)
+                if not self._collect:
+                    raise stop.error from None
+                results.append(Failure(stop.piece.index, stop.error, stop.piece))
+                fetched = rest
+
+    def _forget(self, key: str) -> None:
+        self._array.indexes.discard(key)
+        if isinstance(self._array.store, Wrapper):
+            self._array.store.forget(key)
 
     def _load_sync(self, store: SyncStore, batch: Batch) -> list[R | Failure]:
         return self._decoder.decode(self._fetch_sync(store, batch.fetches))
 
     def _fetch_sync(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
-        """Lazily one after the other; without `collect` an error is the last."""
+        """Lazily, as the decoder asks for them; without `collect` an error is the last."""
         if self._many is not None and len(fetches) > 1:
-            with suppress(StoreError):  # one by one, it will be told for which chunk
-                yield from zip(fetches, fetch_many_sync(self._array, fetches, self._many), strict=True)
-                return
+            together = max(1, TOGETHER_BYTES // self._array.chunk_bytes)
+            for start in range(0, len(fetches), together):
+                some = fetches[start : start + together]
+                try:
+                    encoded = fetch_many_sync(self._array, some, self._many)
+                except AsyncZarrError:  # one by one, it will be told for which chunk
+                    yield from self._fetch_singly(store, some)
+                else:
+                    yield from zip(some, encoded, strict=True)
+        else:
+            yield from self._fetch_singly(store, fetches)
+
+    def _fetch_singly(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
         for wanted in fetches:
             if hooks.active:
                 busy_with(wanted.pieces)
@@ -139,7 +182,11 @@ class Loader(Generic[R]):
                 await self._brake.passed()
                 if hooks.active:
                     busy_with(wanted.pieces)
-                return await fetch(self._array, wanted, self._timeout)
+                try:
+                    return await fetch(self._array, wanted, self._timeout)
+                except CodecError:  # the index of a shard, or a value that is too long
+                    self._forget(wanted.key)
+                    return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
@@ -148,6 +195,20 @@ class Loader(Generic[R]):
         except Exception:
             self._brake.pull()
             raise
+
+
+def _since(fetched: list[Fetched], piece: Piece) -> list[Fetched]:
+    """What is from a chunk on, with a fetch for this chunk alone at the beginning."""
+    for number, (wanted, encoded) in enumerate(fetched):
+        for n, each in enumerate(wanted.pieces):
+            if each is piece:
+                rest = list(fetched[number + 1 :])
+                if n + 1 < len(wanted.pieces):
+                    others = encoded if isinstance(encoded, AsyncZarrError) else encoded[n + 1 :]
+                    rest.insert(0, (replace(wanted, pieces=wanted.pieces[n + 1 :], whole=False), others))
+                alone = len(wanted.pieces) == 1
+                return [(wanted if alone else replace(wanted, pieces=[piece], whole=False), encoded), *rest]
+    raise LookupError("a chunk that is not among those that were read")
 
 
 async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:

@@ -8,17 +8,17 @@ such changes queue instead of collide.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
 from random import random
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from ..codec import pool
-from ..errors import AlreadyExists, AsyncZarrError, PreconditionFailed
+from ..errors import AlreadyExists, AsyncZarrError, OutcomeUnknown, PreconditionFailed, StoreError
 from ..selection import Selection
-from ..store.base import SyncStore
+from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
 from ..types import ByteRange, BytesLike, Version
 from .budget import ByteBudget
@@ -33,8 +33,15 @@ from .window import Window
 
 __all__ = ["edits", "store_edit", "write"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 ATTEMPTS = 1000
 """Lost races after which a change of a part gives up. Each one lost means that another writer made progress."""
+
+
+MAX_DOUBTS = 3
+"""Changes of a part whose outcome nobody knows, after which it gives up. Each one was tried again below already."""
 
 
 def edits(
@@ -102,22 +109,35 @@ async def _store_group(array: StoredArray, group: list[Edit]) -> None:
 
 
 def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
+    """First all is encoded, then all is stored: who computes and who writes do not get in each other's way."""
+    if hooks.active:
+        for edit in group:
+            with writing(edit):
+                _located_in(edit, _store_sync, store, edit)
+        return
     most = max(1, TOGETHER_BYTES // group[0].array.chunk_bytes)
     for start in range(0, len(group), most):
         some = group[start : start + most]
         values = _encoded_together(some)
-        for number, edit in enumerate(some):
-            try:
-                with writing(edit) if hooks.active else nullcontext():
-                    if values is None:
-                        _store_sync(store, edit)
-                    else:
-                        _put_sync(store, edit.key, values[number], None, known=False)
-            except AsyncZarrError as error:
-                raise _located(error, edit) from error.__cause__
+        if values is None:
+            values = [_located_in(edit, edit.apply, None, borrow=True) for edit in some]
+        if store.capabilities.many and all(value is not None for value in values):
+            items = [(edit.key, value) for edit, value in zip(some, values, strict=True) if value is not None]
+            with suppress(StoreError):  # one by one, it will be told for which chunk
+                cast("ManyStore", store).set_many_sync(items)
+                continue
+        for edit, value in zip(some, values, strict=True):
+            _located_in(edit, _put_sync, store, edit.key, value, None, known=False)
 
 
-def _encoded_together(group: list[Edit]) -> Sequence[BytesLike] | None:
+def _located_in(edit: Edit, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return function(*args, **kwargs)
+    except AsyncZarrError as error:
+        raise _located(error, edit) from error.__cause__
+
+
+def _encoded_together(group: list[Edit]) -> Sequence[BytesLike | None] | None:
     """New values of whole chunks; ``None`` if they have to be made one by one."""
     chain = group[0].array.chain_for(group[0].shape)
     if len(group) == 1 or not chain.batches or any(edit.shape != group[0].shape for edit in group):
@@ -195,6 +215,7 @@ def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Vers
 async def _store_async(edit: Edit) -> None:
     store, slots = edit.array.store, request_slots(edit.array.store)
     swap = store.capabilities.cas and not edit.whole
+    doubts = MAX_DOUBTS if swap and not (edit.erase or edit.growing) else 0
     for attempt in range(ATTEMPTS):
         parts = None
         if not edit.whole:
@@ -214,8 +235,10 @@ async def _store_async(edit: Edit) -> None:
                 elif parts is not None or edit.whole:
                     await store.delete(edit.key, if_version=version)
             return
-        except (PreconditionFailed, AlreadyExists):
-            if attempt == ATTEMPTS - 1:
+        except (PreconditionFailed, AlreadyExists, OutcomeUnknown) as error:
+            # Whether it has landed or not, the same values put on top of what is there now are what was asked for.
+            doubts -= isinstance(error, OutcomeUnknown)
+            if attempt == ATTEMPTS - 1 or doubts < 0:
                 raise
             if hooks.active:
                 conflict(edit, attempt + 1)

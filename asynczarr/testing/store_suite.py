@@ -25,11 +25,12 @@ from ..errors import AlreadyExists, KeyInvalid, PreconditionFailed, StoreClosed,
 from ..store.base import Store, SyncStore
 from ..types import ByteRange
 from .keys import HOSTILE_KEYS, HOSTILE_PREFIXES, ODD_KEYS
+from .many_suite import ManyContract
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract:
+class StoreContract(ManyContract):
     """Inherit it, add a fixture ``store`` that gives an empty store, and let pytest collect the subclass."""
 
     pytestmark: pytest.MarkDecorator = pytest.mark.asyncio

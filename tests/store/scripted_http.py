@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ssl import SSLContext
@@ -39,16 +41,38 @@ class Reply:
     silent: float = 0.0
 
 
-Answer = Callable[[Request], Reply]
+RESET, CLOSE, HANG = b"reset", b"close", b"hang"
+"""In place of raw bytes or behind them: what becomes of the connection."""
+
+Raw = bytes | tuple[bytes, ...]
+Script = Callable[[Request], Reply | Raw]
+
+
+def answer(status: int, body: bytes = b"", *, length: int | None = None, **headers: str) -> bytes:
+    """An answer byte by byte; ``length`` may lie. ``Retry_After="1"`` is the header ``Retry-After: 1``."""
+    lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(body) if length is None else length}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class ScriptedServer:
-    """``async with ScriptedServer(script) as server``; `script` is one answer for all requests or a list of replies."""
+    """``async with ScriptedServer(script) as server``.
 
-    def __init__(self, script: Answer | list[Reply], ssl: SSLContext | None = None) -> None:
-        self._script = script
+    Args:
+        script: gives the answer of each request, as a reply or as raw bytes, or is a list of replies.
+
+    Attributes:
+        requests: as they came, whole.
+        opened: how many connections there were, also those without a request.
+        reset_at_once: connections are reset before they are read.
+    """
+
+    def __init__(self, script: Script | list[Reply] = lambda _: answer(500), ssl: SSLContext | None = None) -> None:
+        self.script = script
         self._ssl = ssl
         self.requests: list[Request] = []
+        self.opened = 0
+        self.reset_at_once = False
         self.fault: Callable[[Reply], object] | None = None  # changes each answer
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -76,7 +100,11 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.opened += 1
         try:
+            if self.reset_at_once:
+                _reset(writer)
+                return
             while await self._exchange(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError):
@@ -92,7 +120,9 @@ class ScriptedServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         request = Request(method, target, headers, await reader.readexactly(int(headers.get("content-length", 0))))
         self.requests.append(request)
-        reply = self._script(request) if callable(self._script) else self._script[len(self.requests) - 1]
+        reply = self.script(request) if callable(self.script) else self.script[len(self.requests) - 1]
+        if not isinstance(reply, Reply):
+            return await _write(reply, reader, writer)
         if self.fault is not None:
             self.fault(reply)
         await asyncio.sleep(reply.silent)
@@ -113,10 +143,23 @@ class ScriptedServer:
         return False
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
-    import socket
-    import struct
+async def _write(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Write pieces; whether the connection goes on."""
+    for piece in (raw,) if isinstance(raw, bytes) else raw:
+        if piece == RESET:
+            _reset(writer)
+            return False
+        if piece == CLOSE:
+            return False
+        if piece == HANG:
+            await reader.read()
+            return False
+        writer.write(piece)
+        await writer.drain()
+    return True
 
+
+def _reset(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -149,14 +149,14 @@ async def test_one_of_a_batch_that_fails(server):
     async with store_on(server) as store:
         for key in "kl":
             await store.set(key, b"x")
-        service = server._script
+        service = server.script
 
         def refuse(request):
             if request.method == "POST":
                 return Reply(202, service(request).body.replace(b"202 X", b"403 X", 1), {"Content-Type": BATCH})
             return service(request)
 
-        server._script = refuse
+        server.script = refuse
         with pytest.raises(errors.Forbidden) as caught:
             await store.delete_many(["k", "l"])
         assert caught.value.key == "k"
@@ -228,7 +228,7 @@ async def test_tokens_of_an_identity(tmp_path):
             assert await store.get("k") == VALUE
         assert {request.headers["authorization"] for request in server.requests} == {"Bearer secret-token"}
         assert (identity.asked, len(server.requests)) == (1, 2)
-        server._script = lambda _: Reply(401, headers={"WWW-Authenticate": "Bearer"})
+        server.script = lambda _: Reply(401, headers={"WWW-Authenticate": "Bearer"})
         async with AzureStore("bucket", endpoint=endpoint, credential=identity, verify=str(certificate)) as store:
             with pytest.raises(errors.Unauthenticated) as caught:
                 await store.get("k")

@@ -128,19 +128,19 @@ async def test_an_emulator_that_ignores_conditions_of_reads(server):
     async with store_on(server) as store:
         old = await store.set("k", b"old")
         await store.set("k", b"new")
-        service = server._script
-        server._script = lambda request: service(replace(request, target=request.target.partition("&if")[0]))
+        service = server.script
+        server.script = lambda request: service(replace(request, target=request.target.partition("&if")[0]))
         with pytest.raises(errors.PreconditionFailed):
             await store.get_ranges("k", [ByteRange(0, 2)], if_version=old)
 
 
 async def test_one_of_a_batch_that_fails(server):
     async with store_on(server) as store:
-        server._script = lambda _: Reply(200, b"HTTP/1.1 204 X\r\n\r\nHTTP/1.1 403 X\r\n", {})
+        server.script = lambda _: Reply(200, b"HTTP/1.1 204 X\r\n\r\nHTTP/1.1 403 X\r\n", {})
         with pytest.raises(errors.Forbidden) as caught:
             await store.delete_many(["k", "l"])
         assert caught.value.key == "l"
-        server._script = lambda _: Reply(200, b"HTTP/1.1 204 X\r\n\r\n", {})
+        server.script = lambda _: Reply(200, b"HTTP/1.1 204 X\r\n\r\n", {})
         with pytest.raises(errors.Unavailable, match="1 answers to 2"):
             await store.delete_many(["k", "l"])
 

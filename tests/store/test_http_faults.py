@@ -13,7 +13,9 @@ from time import time
 import pytest
 
 from asynczarr import errors
+from asynczarr.middleware import Resume
 from asynczarr.store import HTTPStore
+from asynczarr.store.answer import watch_answer
 from asynczarr.types import ByteRange, Parts
 
 from .scripted_http import Reply, ScriptedServer
@@ -164,7 +166,7 @@ async def test_silence():
         (Reply(206, VALUE[10:20], {"Content-Range": "bytes 11-20/100"}), errors.IntegrityError),
         (Reply(206, VALUE[10:15], {"Content-Range": "bytes 10-14/100"}), errors.Truncated),
         (Reply(206, VALUE[10:15], {"Content-Range": "bytes 10-19/100"}), errors.Truncated),
-        (Reply(206, VALUE[10:25], {"Content-Range": "bytes 10-19/100"}), errors.Unavailable),
+        (Reply(206, VALUE[10:25], {"Content-Range": "bytes 10-19/100"}), errors.IntegrityError),
         (Reply(206, VALUE[10:30], {"Content-Range": "bytes 10-29/100"}), errors.IntegrityError),
         (Reply(206, VALUE[10:20], {"Content-Range": "bytes 10-19/*"}), errors.Unsupported),
         (Reply(206, VALUE[10:20]), errors.Unsupported),
@@ -185,6 +187,24 @@ async def test_wrong_answers(reply, error):
             await store.get("k", ByteRange(10, 20))
         assert type(caught.value) is error
         assert server.seen == [("GET", "bytes=10-19")]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_broken_body_is_gone_on_with(reset):
+    """From the byte where it broke, and of the same version."""
+    sizes = []
+    async with ScriptedServer(ranged) as server, HTTPStore(server.url) as bare:
+
+        def break_the_first(reply):
+            if len(server.requests) == 1:
+                reply.cut, reply.reset = 30, reset
+
+        server.fault = break_the_first
+        with watch_answer(sizes.append):
+            assert await Resume(bare).get("k") == VALUE
+        assert server.seen == [("GET", ""), ("GET", "bytes=30-")]
+        assert server.requests[1].headers["if-range"] == '"1"'
+        assert sizes == [100, 70]
 
 
 async def test_a_body_of_unknown_length_is_refused():

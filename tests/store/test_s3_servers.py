@@ -18,7 +18,7 @@ import asynczarr as az
 from asynczarr.errors import StoreError, Unavailable
 from asynczarr.store import S3Store
 
-from .scripted import answer, scripted
+from .scripted_http import ScriptedServer, answer
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,14 +106,14 @@ async def https(tmp_path, skip_or_fail):
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    async with scripted(ssl=context) as server:
+    async with ScriptedServer(ssl=context) as server:
         server.script = lambda request: answer(200, b"value")
         yield server, certificate
 
 
 async def test_certificates_are_checked(https):
     server, certificate = https
-    options = {"endpoint_url": server.address, "access_key_id": "key", "secret_access_key": "secret"}
+    options = {"endpoint_url": server.url, "access_key_id": "key", "secret_access_key": "secret"}
     async with S3Store("bucket", **options) as store:
         with pytest.raises(StoreError, match="not trusted") as caught:
             await store.get("k")

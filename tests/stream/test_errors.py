@@ -258,3 +258,13 @@ async def test_each_failed_chunk_of_a_shard_has_an_error_that_names_it():
     assert len(stream.failures) == 16
     assert [failure.error.chunk for failure in stream.failures] == [failure.index for failure in stream.failures]
     assert {failure.error.key for failure in stream.failures} == {"c/0/0"}
+
+
+async def test_a_chunk_too_long_among_many_small_ones_is_named(tmp_path) -> None:
+    """Files of small chunks are read several at a time, which must not blur whose fault it is."""
+    array = await az.create_array(tmp_path / "a", shape=(64, 64), chunks=(8, 8), dtype="u1")
+    await array.write(1)
+    (tmp_path / "a" / "c" / "3" / "5").write_bytes(b"x" * 10**6)
+    with pytest.raises(az.CodecError) as caught:
+        await array.read()
+    assert (caught.value.key, caught.value.chunk) == ("c/3/5", (3, 5))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -15,9 +14,10 @@ from azure.storage.blob.aio import ContainerClient
 
 from ...errors import StoreError, Truncated, Unauthenticated, Unavailable
 from ...types import ByteRange, ObjectInfo, Version
-from ..network.exchange import open_session
 from ..network.pinned import Reading
-from ..network.ranges import reading_of
+from ..network.ranges import verify_range
+from ..network.session import Session
+from ..network.threads import THREADS
 from ..network.together import together
 from .account import Account
 from .transport import NoBytes, Transport, error_of, translated
@@ -26,6 +26,7 @@ __all__ = ["Client", "Options", "connect"]
 
 _PAGE = 1000
 _BLOCKS_AT_ONCE = 4
+_META = "x-ms-meta-"
 _WHOLE = 1 << 42  # more than a blob can hold: a download is one request
 
 
@@ -44,7 +45,7 @@ class Options:
 
 async def connect(options: Options) -> Client:
     """A client for the running event loop. Nothing is sent yet."""
-    opened = open_session(
+    session = await Session.open(
         verify=options.verify,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
@@ -52,17 +53,17 @@ async def connect(options: Options) -> Client:
     )
     try:
         transport = Transport(
-            session=await anext(opened),
+            session=session.http,
             session_owner=False,
             connection_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
         )
         # In a thread: the library runs a program to find out what machine this is.
-        container, identity = await asyncio.to_thread(_container, options, transport)
+        container, identity = await THREADS.run(_container, options, transport)
     except BaseException:
-        await opened.aclose()
+        await session.aclose()
         raise
-    return Client(opened, container, identity)
+    return Client(session, container, identity)
 
 
 def _container(options: Options, transport: Transport) -> tuple[ContainerClient, Any]:
@@ -89,13 +90,13 @@ class Client:
     """What one event loop uses.
 
     Args:
-        opened: closes the session.
+        session: closed with it.
         container: the library's client.
         identity: a credential that was made for this event loop and is closed with it.
     """
 
-    def __init__(self, opened: AsyncGenerator[Any], container: ContainerClient, identity: Any) -> None:
-        self._opened = opened
+    def __init__(self, session: Session, container: ContainerClient, identity: Any) -> None:
+        self._session = session
         self._container = container
         self._identity = identity
 
@@ -139,7 +140,13 @@ class Client:
         def look(response: Any) -> None:
             answer = response.http_response
             if answer.status_code == 206:
-                found.append(reading_of(206, answer.headers, answer.content, byte_range, answer.headers["ETag"]))
+                _, size = verify_range(206, answer.headers, byte_range)
+                metadata = {
+                    name[len(_META) :].lower(): value
+                    for name, value in answer.headers.items()
+                    if name[: len(_META)].lower() == _META
+                }
+                found.append(Reading(answer.content, size or 0, answer.headers["ETag"], metadata=metadata))
 
         blob = self._container.get_blob_client(name)
         try:
@@ -195,7 +202,7 @@ class Client:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._container.close()
-        await self._opened.aclose()
+        await self._session.aclose()
         if self._identity is not None:
             await self._identity.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -12,24 +13,26 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from ...errors import (
     AlreadyExists,
-    ConnectionFailed,
     Forbidden,
     IntegrityError,
     NotFound,
     PreconditionFailed,
     StoreError,
     Throttled,
-    Truncated,
     Unauthenticated,
     Unavailable,
 )
+from ...types import ByteRange
 from ..answer import answer_begins
-from ..network.exchange import connection_error, failure_of, wait_of
-from ..network.ranges import PastTheEnd, content_range
+from ..network.body import read_body
+from ..network.exchange import failure_of, wait_of
+from ..network.ranges import PastTheEnd, verify_range
+from ..network.session import connection_error
 
 __all__ = ["Missing", "NoBytes", "Transport", "error_of", "translated"]
 
 _BIG = 1 << 20
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)").fullmatch
 _CODES: dict[str, type[StoreError]] = {
     "AccountBeingCreated": Unavailable,
     "AuthenticationFailed": Unauthenticated,
@@ -64,27 +67,32 @@ class Transport(AioHttpTransport):  # type: ignore[misc]
         """
         try:
             response: Any = await super().send(request, stream=True, **config)
-            ranged = "x-ms-range" in request.headers
-            if ranged and response.status_code == 200:
-                response.internal_response.close()
-                raise IntegrityError("the byte range was ignored: the answer is the whole value")
-            if request.method == "GET":
-                answer_begins(response.internal_response.content_length or 0)
-            response.headers.pop("Content-Encoding", None)  # what is stored is wanted as it is
-            await response.load_body()
         except AzureError as error:
             cause = error.inner_exception
-            failure = connection_error(cause if isinstance(cause, Exception) else error)
-            if isinstance(failure, Truncated) and request.method != "GET":
-                failure = ConnectionFailed("the connection broke in the answer")
-            raise failure from cause or error
-        if ranged and response.status_code == 416:  # the library would ask again
+            raise connection_error(cause if isinstance(cause, Exception) else error) from cause or error
+        reading, answer = request.method == "GET", response.internal_response
+        part = _RANGE(request.headers.get("x-ms-range", ""))
+        length = None
+        if part and response.status_code == 416:  # the library would ask again
+            answer.close()
             raise PastTheEnd(response.headers.get("ETag"))
-        if ranged and response.status_code == 206:
-            if not response.content:
-                raise NoBytes(response.headers)
-            if content_range(response.headers.get("Content-Range", "")) is None:
-                raise IntegrityError("a partial answer that does not say which part it is")
+        if part and response.status_code < 300 and answer.content_length == 0:
+            raise NoBytes(response.headers)
+        if part and response.status_code < 300:
+            try:
+                length, _ = verify_range(response.status_code, response.headers, _asked(*part.groups()))
+            except IntegrityError:
+                answer.close()
+                raise
+        if reading:
+            answer_begins(answer.content_length or 0)
+        response.headers.pop("Content-Encoding", None)  # what is stored is wanted as it is
+        version = response.headers.get("ETag") if part else None
+        if request.method == "HEAD":
+            answer.release()
+            response._content = b""
+        else:
+            response._content = await read_body(answer, length=length, version=version, reading=reading)
         if response.status_code >= 400:  # for want of a charset, the library would try all encodings that it knows
             response.headers["Content-Type"] = "application/xml; charset=utf-8"
         return response
@@ -125,3 +133,7 @@ def error_of(status: int, headers: Mapping[str, str]) -> Exception | None:
     if code in _CODES:
         return _CODES[code](f"HTTP status {status}: {code}")
     return failure_of(status, headers, code)
+
+
+def _asked(first: str, last: str) -> ByteRange:
+    return ByteRange(int(first), int(last) + 1 if last else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from ...types import Version
 if TYPE_CHECKING:
     from ..network.exchange import Answer
 
-__all__ = ["batch_of_deletions", "crc32c", "document", "statuses_in", "upload_of", "version_stored"]
+__all__ = ["batch_of_deletions", "document", "generation_of", "statuses_in", "upload_of", "version_stored"]
 
 _STEP = 1 << 18
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
@@ -99,8 +98,6 @@ def version_stored(stored: Mapping[str, Any], size: int, checksum: str) -> Versi
     return str(stored["generation"])
 
 
-def crc32c(data: bytes) -> str:
-    """The checksum as the service writes it."""
-    import google_crc32c
-
-    return b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
+def generation_of(headers: Mapping[str, str]) -> Version | None:
+    """The version of the object in an answer."""
+    return headers.get("x-goog-generation")

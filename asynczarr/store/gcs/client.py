@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,11 @@ from ...errors import (
     Unavailable,
 )
 from ...types import ByteRange
-from ..network.exchange import Answer, connection_error, exchange, failure_of, open_session
+from ..network.exchange import Answer, exchange, failure_of
 from ..network.ranges import PastTheEnd, range_header
+from ..network.session import Session, connection_error
+from ..network.threads import THREADS
+from .bodies import generation_of
 
 __all__ = ["Client", "Missing", "Options", "connect", "failure"]
 
@@ -61,40 +64,31 @@ class Options:
 
 async def connect(options: Options) -> Client:
     """A client for the running event loop. Nothing is sent yet."""
-    opened = open_session(
+    session = await Session.open(
         verify=options.verify,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
         max_connections=options.max_connections,
     )
-    session = await anext(opened)
     try:
         # In a thread: credentials are read from a file.
-        token = None if options.anonymous else await asyncio.to_thread(_token, options.service_file, session)
+        token = None if options.anonymous else await THREADS.run(_token, options.service_file, session.http)
     except BaseException:
-        await opened.aclose()
+        await session.aclose()
         raise
-    return Client(opened, session, options.root, token)
+    return Client(session, options.root, token)
 
 
 class Client:
     """What one event loop uses.
 
     Args:
-        opened: closes the session.
         session: sends every request once.
         root: address of the service.
         token: ``None`` sends no credentials.
     """
 
-    def __init__(
-        self,
-        opened: AsyncGenerator[aiohttp.ClientSession],
-        session: aiohttp.ClientSession,
-        root: str,
-        token: _Token | None,
-    ) -> None:
-        self._opened = opened
+    def __init__(self, session: Session, root: str, token: _Token | None) -> None:
         self._session = session
         self._root = root
         self._token = token
@@ -120,19 +114,17 @@ class Client:
             sent["Authorization"] = f"Bearer {await self._token.get()}"
         if byte_range is not None and (asked := range_header(byte_range)):
             sent["Range"] = asked
-        request = self._session.request(
-            method, self._root + path, params=params, headers=sent, data=body, allow_redirects=False
-        )
-        answer = await exchange(request, reads=method == "GET", byte_range=byte_range)
+        request = self._session.request(method, self._root + path, params=params, headers=sent, data=body)
+        answer = await exchange(request, byte_range=byte_range, version=generation_of)
         if byte_range is not None and answer.status == 416:
-            raise PastTheEnd(answer.headers.get("x-goog-generation"))
+            raise PastTheEnd(generation_of(answer.headers))
         if not 200 <= answer.status < 300:
             raise failure(answer.status, answer.headers, answer.body.decode("utf-8", "replace"))
         return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._opened.aclose()
+        await self._session.aclose()
 
 
 class _Token(Token):

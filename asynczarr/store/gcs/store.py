@@ -18,12 +18,13 @@ from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import frozen
+from ..network.checksums import crc32c
 from ..network.pinned import Reading
-from ..network.ranges import reading_of
 from ..network.remote import RemoteStore
+from ..network.threads import small_or_threaded
 from ..sessions import PerLoop
 from ..url import bucket_and_prefix
-from .bodies import batch_of_deletions, crc32c, document, statuses_in, upload_of, version_stored
+from .bodies import batch_of_deletions, document, generation_of, statuses_in, upload_of, version_stored
 
 if TYPE_CHECKING:
     from .client import Client
@@ -109,7 +110,7 @@ class GCSStore(RemoteStore):
         one_condition(create, if_version)
         with self._writing(key):
             data = frozen(value)
-            checksum = crc32c(data)
+            checksum = await small_or_threaded(data, crc32c)
             resource = {"name": self._prefix + key, "crc32c": checksum, "metadata": dict(metadata or {})}
             headers, body = upload_of(resource, data)
             params = {"uploadType": "multipart", **({"ifGenerationMatch": "0"} if create else _if(if_version))}
@@ -150,13 +151,14 @@ class GCSStore(RemoteStore):
             answer = await client.call("GET", self._path(key), params=params, byte_range=byte_range)
         except self._missing:
             return None
-        found = answer.headers.get("x-goog-generation")
+        found = generation_of(answer.headers)
         expect(found, version)  # emulators do not look at the condition of a read
-        reading = reading_of(answer.status, answer.headers, answer.body, byte_range, found)
         promised = _CRC32C(answer.headers.get("x-goog-hash", ""))
-        if promised and len(answer.body) == reading.size and promised[1] != crc32c(answer.body):
-            raise IntegrityError("the value does not have the CRC32C that the service knows it by")
-        return reading
+        if promised and len(answer.body) == answer.size:
+            checksum = await small_or_threaded(answer.body, crc32c)
+            if promised[1] != checksum:
+                raise IntegrityError("the value does not have the CRC32C that the service knows it by")
+        return Reading(answer.body, answer.size, found)
 
     async def _head(self, key: str) -> ObjectInfo | None:
         client = await self._clients.get()

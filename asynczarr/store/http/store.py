@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from ...errors import IntegrityError, PreconditionFailed, StoreError, Truncated, Unavailable, Unsupported
+from ...errors import IntegrityError, PreconditionFailed, Truncated, Unavailable, Unsupported
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
+from ..answer import answer_begins
 from ..base import Capabilities
 from ..extras import extra
-from ..keys import validate_key, validate_prefix
 from ..network.pinned import Reading, read_ranges
+from ..network.ranges import content_range, range_header
 from ..network.statuses import MISSING, http_date, status_error
 from ..read_only import ReadOnlyStore
 from ..sessions import PerLoop
@@ -21,13 +21,12 @@ from ..url import without_secrets
 if TYPE_CHECKING:
     import ssl
 
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse
+
+    from ..network.session import Session
 
 __all__ = ["HTTPStore"]
 
-T = TypeVar("T")
-
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})").fullmatch
 _NO_SUFFIX = frozenset({400, 501})  # what servers without suffix ranges answer, besides 200 and 416
 _ALL = ByteRange()
 
@@ -60,6 +59,9 @@ class HTTPStore(ReadOnlyStore):
         Unsupported: aiohttp is not installed.
         ValueError: headers that the store sends itself, or two ways to authenticate.
     """
+
+    # Values have versions as far as the server sends strong ETags.
+    _capabilities = Capabilities(write=False, list=False, versions=True)
 
     def __init__(
         self,
@@ -97,22 +99,14 @@ class HTTPStore(ReadOnlyStore):
             max_redirects=max_redirects,
         )
         self._http, self._connection = http, connection
-        self._sessions: PerLoop[ClientSession] = PerLoop(lambda: http.open_session(connection), http.close_session)
+        self._sessions: PerLoop[Session] = PerLoop(
+            lambda: http.open_session(connection), lambda session: session.aclose()
+        )
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = True, **options: Any) -> Self:
         """The store of a URL; it can only be read, whatever `read_only` says."""
         return cls(url, **options)
-
-    @property
-    def url(self) -> str:
-        """As it was given, without user, password and query."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Reads. Values have versions as far as the server sends strong ETags."""
-        return Capabilities(write=False, list=False, versions=True)
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``.
@@ -120,7 +114,8 @@ class HTTPStore(ReadOnlyStore):
         Raises:
             Unsupported: the server ignores ranges and the value is larger than `unranged_limit`.
         """
-        reading = await self._do(key, lambda: self._read(key, byte_range or _ALL, None))
+        with self._reading(key):
+            reading = await self._read(key, byte_range or _ALL, None)
         return None if reading is None else reading.data
 
     async def get_ranges(
@@ -132,42 +127,29 @@ class HTTPStore(ReadOnlyStore):
             return await self._read(key, part, pin)
 
         limit = self._connection.connections
-        return await self._do(key, lambda: read_ranges(read, ranges, if_version, limit=limit, at_once=self._ranged))
+        with self._reading(key):
+            return await read_ranges(read, ranges, if_version, limit=limit, at_once=self._ranged)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
-        found = await self._do(key, lambda: self._head(key))
+        with self._reading(key):
+            found = await self._head(key)
         return None if found is None else found[0]
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
-        """Refused: ``Unsupported``. HTTP has no listing."""
-        self._no_listing(prefix)
-        yield ""
+        """Refused: ``Unsupported``. HTTP has no listing; consolidated metadata tells what a group holds."""
+        with self._listing(prefix):
+            yield ""
 
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
-        """Refused: ``Unsupported``. HTTP has no listing."""
-        self._no_listing(prefix)
-        yield ""
+        """Refused: ``Unsupported``. HTTP has no listing; consolidated metadata tells what a group holds."""
+        with self._listing(prefix):
+            yield ""
 
     async def aclose(self) -> None:
         """Close all connections."""
         self._closed = True
         await self._sessions.aclose()
-
-    def _no_listing(self, prefix: str) -> NoReturn:
-        validate_prefix(prefix)
-        self._check_open(prefix)
-        raise Unsupported("HTTP has no listing: consolidated metadata tells what a group holds", store=self._url)
-
-    async def _do(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
-        validate_key(key)
-        self._check_open(key)
-        try:
-            return await work()
-        except StoreError as error:
-            raise error.at(store=self._url, key=key) from error.__cause__
-        except self._http.ERRORS as error:
-            raise self._http.client_error(error).at(store=self._url, key=key) from error
 
     async def _send(self, method: str, key: str, headers: Mapping[str, str]) -> ClientResponse | None:
         """The response, not yet read; ``None`` if the key is missing."""
@@ -198,7 +180,8 @@ class HTTPStore(ReadOnlyStore):
         """One range, by one GET where the server can do that."""
         if part.length == 0 or (part.start < 0 and not self._suffix):
             return await self._read_by_head(key, part, pin)
-        headers = {} if part == _ALL else {"Range": _range_header(part)}
+        asked = range_header(part)
+        headers = {"Range": asked} if asked else {}
         if pin is not None and headers:
             # Not If-Match: after a 412 nginx promises to keep the connection, closes it, and the next request fails.
             headers["If-Range"] = pin
@@ -240,7 +223,7 @@ class HTTPStore(ReadOnlyStore):
 
     async def _ranged_body(self, response: ClientResponse, part: ByteRange) -> Reading | None:
         _check_identity(response)
-        match = _CONTENT_RANGE(response.headers.get("Content-Range", ""))
+        match = content_range(response.headers.get("Content-Range", ""))
         if match is None:
             raise Unsupported("the answer does not say which bytes of how many it holds")
         start, stop, size = int(match[1]), int(match[2]) + 1, int(match[3])
@@ -250,7 +233,8 @@ class HTTPStore(ReadOnlyStore):
                 return None  # there are servers that read "the last 8" as "the first 8"
             kind = Truncated if start == wanted[0] and stop < wanted[1] else IntegrityError
             raise kind(f"asked for bytes {wanted[0]} to {wanted[1]}, got {start} to {stop}")
-        data = await self._http.read_body(response, length=stop - start)
+        answer_begins(stop - start)
+        data = await self._http.read_body(response, length=stop - start, version=_version(response))
         return Reading(data, size, _version(response), _mark(response))
 
     async def _whole_body(self, response: ClientResponse, part: ByteRange) -> Reading:
@@ -258,7 +242,8 @@ class HTTPStore(ReadOnlyStore):
         _check_identity(response)
         version, mark = _version(response), _mark(response)
         if part == _ALL:
-            data = await self._http.read_body(response)
+            answer_begins(response.content_length or 0)
+            data = await self._http.read_body(response, version=version)
             return Reading(data, len(data), version, mark, whole=data)
         self._ranged = False
         size = needed = response.content_length
@@ -271,12 +256,6 @@ class HTTPStore(ReadOnlyStore):
             raise Unsupported(f"the server ignores ranges, and that takes reading more than {self._limit} bytes")
         whole = data if needed in (None, size) else None
         return Reading(part.of(data), len(data) if size is None else size, version, mark, whole)
-
-
-def _range_header(part: ByteRange) -> str:
-    if part.start < 0:
-        return f"bytes={part.start}"
-    return f"bytes={part.start}-" if part.stop is None else f"bytes={part.start}-{part.stop - 1}"
 
 
 def _lacks_suffix(response: ClientResponse, part: ByteRange) -> bool:

@@ -11,11 +11,10 @@ from urllib.parse import unquote
 from ...errors import Forbidden, KeyInvalid, MetadataError, NotFound, Truncated, Unsupported
 from ...threads import Threads
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, Store
+from ..base import Store
 from ..fileio import absolute
-from ..keys import validate_key, validate_prefix
+from ..keys import validate_key
 from ..listing import below, children
-from ..places import located
 from ..read_only import ReadOnlyStore
 from ..sessions import PerLoop
 from ..url import local_path, open_store, without_secrets
@@ -72,16 +71,6 @@ class ReferenceStore(ReadOnlyStore):
         """The store of ``kerchunk+https://host/references.json`` and the like; it can only be read."""
         return cls(url.removeprefix("kerchunk+"), **options)
 
-    @property
-    def url(self) -> str:
-        """``kerchunk+`` and the URL of the document."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Reads and lists."""
-        return Capabilities(write=False)
-
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``.
 
@@ -90,7 +79,7 @@ class ReferenceStore(ReadOnlyStore):
             Truncated: the file ends before the part that is referred to.
             Forbidden: the file is not below what may be read.
         """
-        with located(self._url, key):
+        with self._reading(key):
             found = await self._find(key)
             part = byte_range or _ALL
             if not isinstance(found, Target):
@@ -111,7 +100,7 @@ class ReferenceStore(ReadOnlyStore):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. Of one version of the file, if its store has versions."""
-        with located(self._url, key):
+        with self._reading(key):
             found = await self._find(key)
             if if_version is not None:
                 raise Unsupported("references have no versions")
@@ -130,7 +119,7 @@ class ReferenceStore(ReadOnlyStore):
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. No request, if the document tells the length."""
-        with located(self._url, key):
+        with self._reading(key):
             found = await self._find(key)
             if found is None:
                 return None
@@ -162,14 +151,10 @@ class ReferenceStore(ReadOnlyStore):
             await self._opened.popitem()[1].aclose()
 
     async def _find(self, key: str) -> bytes | Target | None:
-        validate_key(key)
-        self._check_open(key)
         return (self._document or await self._loading.get()).find(key)
 
     async def _listable(self, prefix: str) -> References:
-        validate_prefix(prefix)
-        self._check_open(prefix)
-        with located(self._url, None):
+        with self._listing(prefix):
             return self._document or await self._loading.get()
 
     async def _load(self) -> References:

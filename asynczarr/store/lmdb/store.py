@@ -170,6 +170,17 @@ class LMDBStore(StoreBase):
             environment.write(lambda table: table.put(key, record, create=create, if_version=if_version))
             return version
 
+    def set_many_sync(self, items: Sequence[tuple[str, BytesLike]]) -> None:
+        """Like :meth:`set_sync` of each, all in one transaction."""
+        records = [(validate_key(key), seal(value, None)[1]) for key, value in items]
+
+        def write(table: Table) -> None:
+            for key, record in records:
+                table.put(key, record, create=False, if_version=None)
+
+        with self._use(items[0][0] if items else "", writing=True) as environment:
+            environment.write(write)
+
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
         with self._use(validate_key(key), writing=True) as environment:

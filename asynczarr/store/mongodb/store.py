@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self
 
 from ...errors import (
@@ -12,19 +11,18 @@ from ...errors import (
     Forbidden,
     IntegrityError,
     PreconditionFailed,
-    StoreClosed,
     StoreError,
     Unauthenticated,
     Unavailable,
-    Unsupported,
 )
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ..base import Capabilities
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import frozen
 from ..finishing import finished
-from ..keys import is_valid_key, validate_key, validate_prefix
+from ..guarded import GuardedStore
+from ..keys import is_valid_key
 from .client import Collections, MongoClients, failures
 from .files import drop_quietly, read, sweep, upload
 from .url import MongoAddress
@@ -38,7 +36,7 @@ _LARGEST_INLINE = 15 * 2**20  # a document has at most 16 MiB
 _REFUSED = (AlreadyExists, PreconditionFailed, Forbidden, Unauthenticated)
 
 
-class MongoStore(StoreBase):
+class MongoStore(GuardedStore):
     """Keys are documents of one collection; values beyond `inline` are files of a GridFS bucket that they point to.
 
     The document is what is read first and changed last, in one atomic update: a large value is stored as a new file,
@@ -107,22 +105,11 @@ class MongoStore(StoreBase):
         )
         writes = not read_only
         self._capabilities = Capabilities(write=writes, create=writes, cas=writes, metadata=writes, versions=True)
-        self._closed = False
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
         """Make a store of a URL and the arguments of the class."""
         return cls(url, read_only=read_only, **options)
-
-    @property
-    def url(self) -> str:
-        """The URL without user, password and options."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Everything but a blocking half."""
-        return self._capabilities
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request for an inline value, one more for a file."""
@@ -133,7 +120,7 @@ class MongoStore(StoreBase):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. The chunks that the ranges touch come by one request."""
-        with self._place(key):
+        with self._reading(key):
             name = self._name(key)
             at = await self._clients.get()
             gone: Any = None
@@ -151,13 +138,13 @@ class MongoStore(StoreBase):
                 else:
                     data = await read(at, found, ends)
                 if data is not None:
-                    return Parts([*data], str(found["version"]), found["size"])
+                    return Parts([*data], str(found["version"]), found["size"], dict(found["metadata"]))
                 gone = found["version"]  # the key was overwritten or deleted meanwhile, and its file removed
             raise Unavailable("the value was overwritten again and again while it was read")
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
-        with self._place(key):
+        with self._reading(key):
             name = self._name(key)
             at = await self._clients.get()
             with failures():
@@ -179,7 +166,7 @@ class MongoStore(StoreBase):
         from bson import ObjectId
 
         one_condition(create, if_version)
-        with self._place(key, writing=True):
+        with self._writing(key):
             name, data, version = self._name(key), frozen(value), ObjectId()
             at = await self._clients.get()
             document = {
@@ -199,7 +186,7 @@ class MongoStore(StoreBase):
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
-        with self._place(key, writing=True):
+        with self._writing(key):
             which = _condition(self._name(key), if_version)
             at = await self._clients.get()
             with failures():
@@ -211,9 +198,9 @@ class MongoStore(StoreBase):
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys, 1000 in a few requests."""
-        names = [self._prefix + validate_key(key) for key in keys]
+        names = [self._prefix + key for key in keys]
         for start in range(0, len(names), _BATCH):
-            with self._place(keys[start], writing=True):
+            with self._writing(*keys[start : start + _BATCH]):
                 at, which = await self._clients.get(), {"_id": {"$in": names[start : start + _BATCH]}}
                 with failures():
                     found = await at.keys.find(which, {"file": 1, "version": 1}).to_list(None)
@@ -246,7 +233,7 @@ class MongoStore(StoreBase):
         Args:
             older_than: seconds since the upload began; younger files may belong to a writer that is alive.
         """
-        with self._place("", writing=True):
+        with self._writing():
             return await sweep(await self._clients.get(), older_than)
 
     async def aclose(self) -> None:
@@ -255,13 +242,12 @@ class MongoStore(StoreBase):
         await self._clients.aclose()
 
     async def _pages(self, prefix: str, *, jump: bool = False) -> AsyncIterator[Sequence[str]]:
-        validate_prefix(prefix)
         below = self._prefix + prefix
         bounds: dict[str, str] = {"$gte": below}
         if below:
             bounds["$lt"] = below[:-1] + "0"  # the character after "/"
         while True:
-            with self._place(prefix):
+            with self._listing(prefix):
                 at = await self._clients.get()
                 with failures():
                     found = await at.keys.find({"_id": bounds}, {"_id": 1}).sort("_id", 1).limit(_BATCH).to_list(None)
@@ -275,19 +261,7 @@ class MongoStore(StoreBase):
             bounds |= {"$gte": f"{below}{name}0"} if jump and slash else {"$gt": found[-1]["_id"]}
 
     def _name(self, key: str) -> str:
-        return self._prefix + validate_key(key)
-
-    @contextmanager
-    def _place(self, key: str, *, writing: bool = False) -> Iterator[None]:
-        """Open? Writable? Then the block, and the place in its errors."""
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self._url, key=key)
-        if writing and not self._capabilities.write:
-            raise Unsupported("the store was opened read-only", store=self._url, key=key)
-        try:
-            yield
-        except StoreError as error:
-            raise error.at(store=self._url, key=key)  # noqa: B904 - the same error, with its place
+        return self._prefix + key
 
 
 async def _point(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> None:

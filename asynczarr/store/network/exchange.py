@@ -1,134 +1,97 @@
-"""One HTTP exchange on aiohttp: a request that is sent once, its whole body, and failures in our words."""
+"""One HTTP exchange: a request that is sent once, its whole answer, and failures in our words."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 import aiohttp
-from multidict import CIMultiDict, CIMultiDictProxy
 
-from ...errors import (
-    AttemptTimeout,
-    ConnectionFailed,
-    IntegrityError,
-    QuotaExceeded,
-    StoreError,
-    Throttled,
-    Truncated,
-    Unavailable,
-)
-from ...types import ByteRange
+from ...errors import IntegrityError, QuotaExceeded, StoreError, Throttled
+from ...types import ByteRange, Version
 from ..answer import answer_begins
+from .body import read_body
+from .ranges import verify_range
+from .session import connection_error
 from .statuses import retry_after, status_error
 
-__all__ = ["Answer", "connection_error", "exchange", "failure_of", "open_session", "wait_of"]
+__all__ = ["Answer", "exchange", "failure_of", "wait_of"]
+
+_ERROR_BYTES = 64 << 10  # of what a service says about a refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back, with its whole body.
 
     Attributes:
         status: HTTP status.
         headers: names in any case.
-        body: as it was sent, never decompressed.
+        body: as it was sent, never decompressed; of refusals the beginning.
+        size: bytes of the whole value, of which a read may have asked for a part.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-async def open_session(
-    *, verify: bool | str, connect_timeout: float, read_timeout: float, max_connections: int
-) -> AsyncGenerator[aiohttp.ClientSession]:
-    """A session that sends each request once. How long a whole attempt may take is for middleware to say.
-
-    It is closed by ``aclose()`` of this generator or, as generators are, at the end of ``asyncio.run``.
-
-    Args:
-        verify: check certificates; a path is that of a file with the certificates to trust.
-        connect_timeout: seconds for a connection.
-        read_timeout: seconds without a byte of the answer.
-        max_connections: open at the same time; further requests wait.
-    """
-    trusted: bool | object = verify
-    if isinstance(verify, str):
-        trusted = await asyncio.to_thread(_trusting, verify)
-    session = aiohttp.ClientSession(
-        # Some servers close a connection that was idle for 5 seconds; a request that crosses that would fail.
-        connector=aiohttp.TCPConnector(ssl=trusted, limit=max_connections, keepalive_timeout=4),  # type: ignore[arg-type]
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity"},
-        auto_decompress=False,
-    )
-    # aiohttp re-sends GET, PUT and DELETE once when a connection breaks, which would make a conditional write conflict
-    # with itself. It has no public switch for that.
-    session._retry_connection = False
-    try:
-        yield session
-    finally:
-        await session.close()
+    size: int
 
 
 async def exchange(
-    request: Awaitable[aiohttp.ClientResponse], *, reads: bool, byte_range: ByteRange | None = None
+    request: Awaitable[aiohttp.ClientResponse],
+    *,
+    byte_range: ByteRange | None = None,
+    version: Callable[[Mapping[str, str]], Version | None] | None = None,
+    most: int | None = None,
 ) -> Answer:
-    """Await one request of a session and the whole body of its answer, whatever the status.
+    """Await one request of a session and its answer, whatever the status.
 
     Args:
         request: the call of the session.
-        reads: the body is what was asked for; else it only confirms what the request did.
-        byte_range: what was asked for in a ``Range`` header. A whole value in its place is not downloaded.
+        byte_range: what was asked for, if it reads a value. Another range in its place is not downloaded.
+        version: finds the version of the value in the headers of its answer.
+        most: bytes that the body of an answer of success may have.
 
     Raises:
         ConnectionFailed: `sent` is false only if no connection was made.
         AttemptTimeout: the same.
-        Truncated: the body of a read broke off.
-        IntegrityError: the range was ignored.
+        Truncated: the body of a read broke off; with what came.
+        IntegrityError: the range was ignored, or the body is longer than it may be.
     """
     try:
         response = await request
-        if byte_range is not None and response.status == 200:
-            _whole_is_asked_for(response, byte_range)
-        if reads:
-            answer_begins(response.content_length or 0)
-        body = await response.read()
     except (aiohttp.ClientError, OSError) as error:
-        failure = connection_error(error)
-        if isinstance(failure, Truncated) and not reads:
-            failure = ConnectionFailed("the connection broke in the answer")
-        raise failure from error
-    return Answer(response.status, response.headers, body)
-
-
-def _whole_is_asked_for(response: aiohttp.ClientResponse, byte_range: ByteRange) -> None:
-    size = response.content_length
-    if size is None or byte_range.resolve(size) != (0, size):
+        raise connection_error(error) from error
+    status, headers = response.status, response.headers
+    if response.method == "HEAD":
+        response.release()
+        return Answer(status, headers, b"", response.content_length or 0)
+    reading = response.method == "GET"
+    if status >= 300:
+        return Answer(status, headers, await read_body(response, most=_ERROR_BYTES, reading=reading), 0)
+    if byte_range is None:
+        body = await _bounded(response, most, reading)
+        return Answer(status, headers, body, len(body))
+    try:
+        length, size = verify_range(status, headers, byte_range)
+    except IntegrityError:
         response.close()
-        raise IntegrityError("the byte range was ignored: the answer is the whole value")
+        raise
+    answer_begins(length or 0)
+    body = await read_body(response, length=length, version=version and version(headers))
+    return Answer(status, headers, body, len(body) if size is None else size)
 
 
-def connection_error(error: Exception) -> StoreError:
-    """What to raise ``from`` an error of aiohttp; secrets in a request that it carries are removed."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        _remove_secrets(error)
-        return Unavailable(f"no valid HTTP answer: {error.message or type(error).__name__}")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Truncated("the connection broke in the body")
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        error.args = ("no connection in time",)  # aiohttp names the whole URL, which may hold a signature
-        return AttemptTimeout("no connection in time", sent=False)
-    if isinstance(error, TimeoutError):
-        return AttemptTimeout("no answer in time")
-    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)):
-        return StoreError(f"the certificate of the server is not trusted: {error}")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return ConnectionFailed(f"no connection: {error}", sent=False)
-    return ConnectionFailed(f"the connection broke: {error or type(error).__name__}")
+async def _bounded(response: aiohttp.ClientResponse, most: int | None, reading: bool) -> bytes:
+    if most is None:
+        return await read_body(response, reading=reading)
+    length = response.content_length
+    body = b""
+    if length is None or length <= most:
+        body = await read_body(response, most=most + 1, reading=reading)
+    if (length or len(body)) > most:
+        response.close()
+        raise IntegrityError(f"an answer of more than {most} bytes")
+    return body
 
 
 def failure_of(status: int, headers: Mapping[str, str], said: str) -> StoreError:
@@ -144,16 +107,3 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks to wait, if it does so in a way that can be understood."""
     milliseconds = headers.get("x-ms-retry-after-ms", "")
     return int(milliseconds) / 1000 if milliseconds.isdecimal() else retry_after(headers)
-
-
-def _remove_secrets(error: aiohttp.ClientResponseError) -> None:
-    asked = error.request_info
-    error.request_info = aiohttp.RequestInfo(
-        asked.url.with_query(None), asked.method, CIMultiDictProxy(CIMultiDict()), asked.real_url.with_query(None)
-    )
-
-
-def _trusting(path: str) -> object:
-    import ssl
-
-    return ssl.create_default_context(cafile=path)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ...errors import PreconditionFailed
+from ...errors import IntegrityError, PreconditionFailed
 from ...types import ByteRange, BytesLike, Parts, Version
 from .together import together
 
@@ -26,6 +26,7 @@ class Reading:
         version: its version, if the store has any.
         mark: anything that differs between two states of the value, where there are no versions.
         whole: the whole value, if that is what the store sent.
+        metadata: user metadata, if the answer brings it.
     """
 
     data: BytesLike
@@ -33,6 +34,11 @@ class Reading:
     version: Version | None = None
     mark: object = None
     whole: BytesLike | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def parts(self, data: list[BytesLike]) -> Parts:
+        """Ranges of the value that this is of."""
+        return Parts(data, self.version, self.size, self.metadata)
 
 
 ReadRange: TypeAlias = Callable[[ByteRange, Version | None], Awaitable[Reading | None]]
@@ -56,13 +62,16 @@ async def read_ranges(
 
     Raises:
         PreconditionFailed: `if_version` is not the stored version.
+        IntegrityError: nothing tells whether the ranges are of one value.
     """
     if if_version is not None and at_once and len(ranges) > 1:
         found = await together(lambda part: read(part, if_version), ranges, limit)
         readings = [reading for reading in found if reading is not None]
         if len(readings) < len(ranges):
             return None
-        return Parts([reading.data for reading in readings], if_version, readings[0].size)
+        if any(reading.version != if_version for reading in readings):
+            raise PreconditionFailed("the stored version is another one")
+        return readings[0].parts([reading.data for reading in readings])
     for _ in range(_ATTEMPTS):
         try:
             return await _read_one_version(read, ranges, if_version, limit)
@@ -79,18 +88,20 @@ async def _read_one_version(
     if first is None:
         return None
     if not ranges:
-        return Parts([], first.version, first.size)
+        return first.parts([])
     if first.whole is not None:
-        return Parts([part.of(first.whole) for part in ranges], first.version, first.size)
+        return first.parts([part.of(first.whole) for part in ranges])
     data: list[BytesLike] = [first.data, *[b""] * (len(ranges) - 1)]
     inside = [(number, ByteRange(*part.resolve(first.size))) for number, part in enumerate(ranges)]
     wanted = [(number, part) for number, part in inside[1:] if part.length]
+    if wanted and first.version is None and first.mark is None:
+        raise IntegrityError("no version comes with the value, so that ranges may be of different ones")
     others = await together(lambda item: read(item[1], first.version), wanted, limit)
     for (number, _), other in zip(wanted, others, strict=True):
         if other is None or (other.size, other.version, other.mark) != (first.size, first.version, first.mark):
             raise PreconditionFailed("the value changed while it was read")
         data[number] = other.data
-    return Parts(data, first.version, first.size)
+    return first.parts(data)
 
 
 async def _read_cover(read: ReadRange, ranges: Sequence[ByteRange]) -> Parts | None:
@@ -101,4 +112,4 @@ async def _read_cover(read: ReadRange, ranges: Sequence[ByteRange]) -> Parts | N
     if found is None:
         return None
     view, bounds = memoryview(found.data), [part.resolve(found.size) for part in ranges]
-    return Parts([view[begin - start : max(begin, end) - start] for begin, end in bounds], found.version, found.size)
+    return found.parts([view[begin - start : max(begin, end) - start] for begin, end in bounds])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ...errors import IntegrityError, Truncated
+from ...errors import IntegrityError
 from ...types import ByteRange, Version
-from .pinned import Reading
 
-__all__ = ["PastTheEnd", "content_range", "range_header", "reading_of"]
+__all__ = ["PastTheEnd", "content_range", "range_header", "verify_range"]
 
-content_range = re.compile(r"bytes (\d+)-(\d+)/(\d+)").fullmatch
+content_range = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})").fullmatch
 """Matches the value of a ``Content-Range`` header: first byte, last byte, size of the whole value."""
 
 
@@ -36,25 +35,24 @@ def range_header(byte_range: ByteRange) -> str | None:
     return f"bytes={byte_range.start}-" if byte_range.start else None
 
 
-def reading_of(
-    status: int, headers: Mapping[str, str], body: bytes, byte_range: ByteRange, version: Version | None
-) -> Reading:
-    """What an answer of status 200 (the whole value) or 206 says, if it is what was asked for.
+def verify_range(status: int, headers: Mapping[str, str], byte_range: ByteRange) -> tuple[int | None, int | None]:
+    """Bytes that the body of an answer of success has to have, and those of the whole value, where it tells.
 
     Raises:
-        IntegrityError: another range than the one asked for, or none at all.
-        Truncated: fewer bytes than the answer says.
+        IntegrityError: it is for another range than the one asked for.
     """
-    if status == 200:
-        return Reading(body, len(body), version)
+    length = headers.get("Content-Length", "")
+    told = int(length) if length.isdecimal() else None
+    if status != 206:
+        if range_header(byte_range) and (told is None or byte_range.resolve(told) != (0, told)):
+            raise IntegrityError("the byte range was ignored: the answer is the whole value")
+        return told, told
     match = content_range(headers.get("Content-Range", ""))
-    if match is None and byte_range.start < 0 and headers.get("Content-Length") == "0":
-        return Reading(b"", 0, version)  # only an empty value ends with nothing; emulators answer so
+    if match is None and byte_range.start < 0 and told == 0:
+        return 0, 0  # only an empty value ends with nothing; emulators answer so
     if match is None:
         raise IntegrityError("a partial answer that does not say which part it is")
     start, last, size = map(int, match.groups())
     if (start, last + 1) != byte_range.resolve(size):
         raise IntegrityError(f"asked for {range_header(byte_range)}, got {match[0]}")
-    if len(body) != last + 1 - start:
-        raise Truncated(f"{len(body)} of {last + 1 - start} bytes arrived")
-    return Reading(body, size, version)
+    return last + 1 - start, size

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 
-from ...errors import PreconditionFailed, StoreClosed, StoreError, Unsupported
+from ...errors import PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ..base import Capabilities
 from ..conditions import expect
-from ..keys import is_valid_key, validate_key, validate_prefix
+from ..guarded import GuardedStore
+from ..keys import is_valid_key, validate_prefix
 from .pinned import Reading, read_ranges
 from .ranges import PastTheEnd
 
 __all__ = ["RemoteStore"]
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 
 
-class RemoteStore(StoreBase):
+class RemoteStore(GuardedStore):
     """Keys below a prefix of a bucket; a backend adds the requests.
 
     Args:
@@ -32,19 +32,8 @@ class RemoteStore(StoreBase):
         folder = prefix.strip("/")
         self._prefix = validate_prefix(folder + "/") if folder else ""
         self._url = f"{root}/{folder}" if folder else root
-        self._closed = False
         write = not read_only
         self._capabilities = Capabilities(write=write, create=write, cas=write, metadata=write, versions=True)
-
-    @property
-    def url(self) -> str:
-        """Scheme, bucket and prefix."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Everything but the blocking half."""
-        return self._capabilities
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request."""
@@ -76,21 +65,15 @@ class RemoteStore(StoreBase):
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``. One request for 1,000 keys."""
-        with self._place(prefix):
-            validate_prefix(prefix)
-            async for name in self._names(self._prefix + prefix, flat=True):
-                key = name[len(self._prefix) :]
-                if is_valid_key(key):
-                    yield key
+        async for name in self._listed(prefix, flat=True):
+            if is_valid_key(name):
+                yield name
 
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``. One request for 1,000 names."""
-        with self._place(prefix):
-            validate_prefix(prefix)
-            async for name in self._names(self._prefix + prefix, flat=False):
-                child = name[len(self._prefix) + len(prefix) :]
-                if is_valid_key(child.removesuffix("/")):
-                    yield child
+        async for name in self._listed(prefix, flat=False):
+            if is_valid_key(name.removesuffix("/")):
+                yield name[len(prefix) :]
 
     @abstractmethod
     async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
@@ -109,6 +92,12 @@ class RemoteStore(StoreBase):
     def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
         """Full names that begin with `start`, or names and prefixes up to the next ``/`` after it, page by page."""
 
+    async def _listed(self, prefix: str, *, flat: bool) -> AsyncIterator[str]:
+        with self._listing(prefix):
+            async for name in self._names(self._prefix + prefix, flat=flat):
+                if name.startswith(self._prefix):
+                    yield name[len(self._prefix) :]
+
     async def _read(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
         """One range, with size and version of the value also where the range is empty or past the end."""
         past: Version | None = None
@@ -125,28 +114,3 @@ class RemoteStore(StoreBase):
         if start < stop or past not in (None, info.version):
             raise PreconditionFailed("the value was replaced while it was read")
         return Reading(b"", info.size, info.version)
-
-    @contextmanager
-    def _reading(self, key: str) -> Iterator[None]:
-        with self._place(key):
-            validate_key(key)
-            yield
-
-    @contextmanager
-    def _writing(self, *keys: str) -> Iterator[None]:
-        with self._place(keys[0] if len(keys) == 1 else None):
-            for key in keys:
-                validate_key(key)
-            if not self._capabilities.write:
-                raise Unsupported("the store was opened read-only")
-            yield
-
-    @contextmanager
-    def _place(self, key: str | None) -> Iterator[None]:
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self.url, key=key)
-        try:
-            yield
-        except StoreError as error:
-            error.at(store=self.url, key=key)
-            raise

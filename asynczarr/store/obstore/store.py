@@ -11,20 +11,18 @@ from ...errors import (
     IntegrityError,
     NotFound,
     PreconditionFailed,
-    StoreClosed,
     StoreError,
     Truncated,
     Unsupported,
 )
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
 from ..conditions import one_condition
 from ..extras import extra
 from ..fileio import flat_view, frozen
-from ..keys import is_valid_key, validate_key, validate_prefix
+from ..guarded import GuardedStore, Place
+from ..keys import is_valid_key
 from ..network.pinned import Reading, read_ranges
 from ..network.together import together
-from ..places import located
 from .errors import PastTheEnd, Unranged, is_missing, obstore_error
 from .opening import address, capabilities, make_store
 
@@ -50,7 +48,7 @@ class _Process:
     user: int | None = None
 
 
-class ObstoreStore(StoreBase):
+class ObstoreStore(GuardedStore):
     """A store of obstore. `capabilities` follow from its kind.
 
     Args:
@@ -73,7 +71,6 @@ class ObstoreStore(StoreBase):
         self._batch = kind in ("S3Store", "MemoryStore")  # where a batch may hold missing keys
         self._local, self._s3 = kind == "LocalStore", kind == "S3Store"
         self._flat = frozen if kind == "MemoryStore" else flat_view  # memory keeps the buffer that it is given
-        self._closed = False
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
@@ -89,20 +86,9 @@ class ObstoreStore(StoreBase):
             import obstore  # noqa: F401 - a missing library is named
         return cls(make_store(url, **options), read_only=read_only)
 
-    @property
-    def url(self) -> str:
-        """Scheme, bucket and prefix."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the kind of store can do. None has conditional deletes."""
-        return self._capabilities
-
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request; one more for a range past the end."""
-        self._use(key)
-        with located(self._url, key):
+        with self._reading(key):
             # Not by get_range_async, which costs a third less: it does not tell whether a short answer is all there is.
             reading = await self._read(key, byte_range or _ALL, None)
         return None if reading is None else reading.data
@@ -111,14 +97,13 @@ class ObstoreStore(StoreBase):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. One request a range, all with ``If-Match`` of one ETag."""
-        self._use(key)
-        if if_version is not None and not self._capabilities.versions:
-            raise Unsupported("the store has no versions", store=self._url, key=key)
 
         async def read(part: ByteRange, pin: Version | None) -> Reading | None:
             return await self._read(key, part, pin)
 
-        with located(self._url, key):
+        with self._reading(key):
+            if if_version is not None and not self._capabilities.versions:
+                raise Unsupported("the store has no versions")
             try:
                 return await read_ranges(read, ranges, if_version, limit=_AT_ONCE)
             except PreconditionFailed:  # some services say so of missing keys
@@ -128,14 +113,12 @@ class ObstoreStore(StoreBase):
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
-        self._use(key)
-        with located(self._url, key):
+        with self._reading(key):
             result = await self._ask(lambda: self._obstore.get_async(self._store, key, options={"head": True}))
         if result is None:
             return None
         meta = result.meta
-        own = {name: text for name, text in result.attributes.items() if name not in _NOT_OURS}
-        return ObjectInfo(meta["size"], _version(meta), meta["last_modified"].timestamp(), own)
+        return ObjectInfo(meta["size"], _version(meta), meta["last_modified"].timestamp(), _metadata(result))
 
     async def set(
         self,
@@ -148,19 +131,21 @@ class ObstoreStore(StoreBase):
     ) -> Version | None:
         """See ``Store.set``. One request whatever the size: never in parts, so that nothing can be left of it."""
         one_condition(create, if_version)
-        self._use(key, write=True)
         can = self._capabilities
-        if (create and not can.create) or (if_version is not None and not can.cas) or (metadata and not can.metadata):
-            raise Unsupported("the store has no such conditions or metadata", store=self._url, key=key)
-        mode: PutMode = "create" if create else "overwrite"
-        if if_version is not None:
-            mode = _condition(if_version, quoted=not self._s3)
-        attributes: Attributes | None = dict(metadata) if metadata else None
-        data = self._flat(value)
-        with located(self._url, key):
+        with self._writing(key):
+            if (
+                (create and not can.create)
+                or (if_version is not None and not can.cas)
+                or (metadata and not can.metadata)
+            ):
+                raise Unsupported("the store has no such conditions or metadata")
+            mode: PutMode = "create" if create else "overwrite"
+            if if_version is not None:
+                mode = _condition(if_version, quoted=not self._s3)
+            attributes: Attributes | None = dict(metadata) if metadata else None
             try:
                 done = await self._obstore.put_async(
-                    self._store, key, data, mode=mode, attributes=attributes, use_multipart=False
+                    self._store, key, self._flat(value), mode=mode, attributes=attributes, use_multipart=False
                 )
             except self._errors as error:
                 failure = obstore_error(error)
@@ -171,23 +156,20 @@ class ObstoreStore(StoreBase):
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
-        self._use(key, write=True)
-        if if_version is not None:
-            raise Unsupported("obstore has no conditional delete", store=self._url, key=key)
-        with located(self._url, key):
+        with self._writing(key):
+            if if_version is not None:
+                raise Unsupported("obstore has no conditional delete")
             await self._delete(key)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys; on S3 1,000 a request."""
-        for key in keys:
-            self._use(key, write=True)
         pages = [keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE)] if self._batch else keys
-        with located(self._url, None):
+        with self._writing(*keys):
             await together(self._delete, pages, _AT_ONCE if not self._batch else 1)
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``. 1,000 keys a request."""
-        self._use_prefix(prefix)
+        self._listing(prefix)
         pages = self._obstore.list(self._store, prefix or None, chunk_size=_PAGE)
         while page := await self._next(pages):
             for meta in page:
@@ -196,8 +178,7 @@ class ObstoreStore(StoreBase):
 
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``. obstore gathers all names before it returns any."""
-        self._use_prefix(prefix)
-        with located(self._url, None):
+        with self._listing(prefix):
             found = await self._ask(lambda: self._obstore.list_with_delimiter_async(self._store, prefix or None))
         if found is None:
             return
@@ -251,7 +232,7 @@ class ObstoreStore(StoreBase):
         await self._ask(lambda: self._obstore.delete_async(self._store, keys))
 
     async def _next(self, pages: ListStream[Sequence[ObjectMeta]]) -> Sequence[ObjectMeta] | None:
-        with located(self._url, None):
+        with Place(self._url, None):
             return await self._ask(lambda: anext(pages, None))
 
     async def _is_used(self, path: str) -> bool:
@@ -267,22 +248,12 @@ class ObstoreStore(StoreBase):
                 return None
             raise obstore_error(error) from error
 
-    def _use(self, key: str, *, write: bool = False) -> None:
-        validate_key(key)
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self._url, key=key)
-        if write and not self._capabilities.write:
-            raise Unsupported("the store can only be read", store=self._url, key=key)
+    def _check_usable(self) -> None:
+        super()._check_usable()
         if _Process.user != os.getpid():
             if _Process.user is not None:
-                raise Unsupported("obstore does not survive a fork: start processes by spawn or forkserver", key=key)
+                raise Unsupported("obstore does not survive a fork: start processes by spawn or forkserver")
             _Process.user = os.getpid()
-
-    def _use_prefix(self, prefix: str) -> None:
-        validate_prefix(prefix)
-        self._use(prefix[:-1] or "zarr.json")
-        if not self._capabilities.list:
-            raise Unsupported("the store has no listing", store=self._url)
 
 
 def _version(meta: ObjectMeta | PutResult) -> Version | None:
@@ -291,6 +262,10 @@ def _version(meta: ObjectMeta | PutResult) -> Version | None:
     if tag is None or tag.startswith("W/"):
         return None
     return tag if version is None else f"{tag} {version}"
+
+
+def _metadata(result: GetResult) -> dict[str, str]:
+    return {name: text for name, text in result.attributes.items() if name not in _NOT_OURS}
 
 
 def _condition(version: Version, *, quoted: bool = True) -> Any:
@@ -309,4 +284,5 @@ def _reading(data: memoryview, result: GetResult, part: ByteRange, pin: Version 
         raise IntegrityError(f"asked for {part} of {meta['size']} bytes, got {got}")
     if len(data) != got[1] - got[0]:
         raise Truncated(f"{len(data)} bytes where {got[1] - got[0]} were promised")
-    return Reading(data, meta["size"], version, meta["last_modified"], data if part == _ALL else None)
+    whole = data if part == _ALL else None
+    return Reading(data, meta["size"], version, meta["last_modified"], whole, _metadata(result))

@@ -6,12 +6,13 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from ...errors import AlreadyExists, OutcomeUnknown, QuotaExceeded, StoreClosed, StoreError, Truncated, Unsupported
+from ...errors import AlreadyExists, OutcomeUnknown, QuotaExceeded, Truncated
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ..base import Capabilities
 from ..conditions import expect, one_condition
 from ..extras import extra
-from ..keys import is_valid_key, temporary_name, validate_key, validate_prefix
+from ..guarded import GuardedStore
+from ..keys import is_valid_key, temporary_name
 from ..record import open_record, seal, version_bytes
 from .scripts import DELETE, READ, SWAP, Command, Script
 from .url import RedisAddress
@@ -24,7 +25,7 @@ _UPLOAD_SECONDS = 300
 _GLOB = re.compile(r"[*?\[\]^\\]")
 
 
-class RedisStore(StoreBase):
+class RedisStore(GuardedStore):
     """Keys are strings of one database of a Redis server, each below the prefix in the URL.
 
     A string holds version, metadata and value (``asynczarr.store.record``), so that every write is one command, and
@@ -80,30 +81,20 @@ class RedisStore(StoreBase):
         self._wait_milliseconds = int(wait_timeout * 1000)
         writes = not read_only
         self._capabilities = Capabilities(write=writes, create=writes, cas=writes, metadata=writes, versions=True)
-        self._closed = False
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
         """Make a store of a URL and the arguments of the class."""
         return cls(url, read_only=read_only, **options)
 
-    @property
-    def url(self) -> str:
-        """The URL without user and password."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Everything but a blocking half."""
-        return self._capabilities
-
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""
         if byte_range is not None:
             parts = await self.get_ranges(key, [byte_range])
             return None if parts is None else parts.data[0]
-        (record,) = await self._send(key, ("GET", self._name(key)))
-        return None if record is None else memoryview(record)[self._opened(key, record, len(record))[1] :]
+        with self._reading(key):
+            (record,) = await self._client.send(("GET", self._name(key)))
+            return None if record is None else memoryview(record)[open_record(record, len(record))[1] :]
 
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
@@ -111,22 +102,24 @@ class RedisStore(StoreBase):
         """See ``Store.get_ranges``. One script, whatever the number of ranges."""
         wanted = b"" if if_version is None else version_bytes(if_version)
         ends = [end for part in ranges for end in _ends(part)]
-        (answer,) = await self._send(key, READ.call([self._name(key)], wanted, *ends), script=READ)
-        if answer is None:
-            return None
-        head, length, *data = answer
-        info, _ = self._opened(key, head, length)
-        expect(info.version, if_version, store=self._url, key=key)
-        for part, piece in zip(ranges, data, strict=True):
-            start, stop = part.resolve(info.size)
-            if len(piece) != stop - start:
-                raise Truncated(f"{len(piece)} bytes instead of {stop - start}", store=self._url, key=key)
-        return Parts(data, info.version, info.size)
+        with self._reading(key):
+            (answer,) = await self._client.send(READ.call([self._name(key)], wanted, *ends), script=READ)
+            if answer is None:
+                return None
+            head, length, *data = answer
+            info, _ = open_record(head, length)
+            expect(info.version, if_version)
+            for part, piece in zip(ranges, data, strict=True):
+                start, stop = part.resolve(info.size)
+                if len(piece) != stop - start:
+                    raise Truncated(f"{len(piece)} bytes instead of {stop - start}")
+        return Parts(data, info.version, info.size, info.metadata)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
-        (answer,) = await self._send(key, READ.call([self._name(key)], b""), script=READ)
-        return None if answer is None else self._opened(key, *answer)[0]
+        with self._reading(key):
+            (answer,) = await self._client.send(READ.call([self._name(key)], b""), script=READ)
+            return None if answer is None else open_record(*answer)[0]
 
     async def set(
         self,
@@ -139,37 +132,39 @@ class RedisStore(StoreBase):
     ) -> Version | None:
         """See ``Store.set``. A cancelled write may still land."""
         one_condition(create, if_version)
-        name = self._name(key, writing=True)
-        version, record = seal(value, metadata)
-        if len(record) > _LARGEST:
-            raise QuotaExceeded("Redis holds values of up to 512 MiB", store=self._url, key=key)
-        if if_version is not None:
-            upload = f"{self._prefix}{temporary_name()}".encode()
-            found = await self._write(
-                key,
-                ("SET", upload, record, "EX", _UPLOAD_SECONDS),
-                SWAP.call([name, upload], version_bytes(if_version)),
-                script=SWAP,
-            )
-            self._expect(key, found, if_version)
-        elif await self._write(key, ("SET", name, record, *(["NX"] if create else []))) is None:
-            raise AlreadyExists("the key exists", store=self._url, key=key)
+        with self._writing(key):
+            name = self._name(key)
+            version, record = seal(value, metadata)
+            if len(record) > _LARGEST:
+                raise QuotaExceeded("Redis holds values of up to 512 MiB")
+            if if_version is not None:
+                upload = f"{self._prefix}{temporary_name()}".encode()
+                found = await self._write(
+                    ("SET", upload, record, "EX", _UPLOAD_SECONDS),
+                    SWAP.call([name, upload], version_bytes(if_version)),
+                    script=SWAP,
+                )
+                _expect(found, if_version)
+            elif await self._write(("SET", name, record, *(["NX"] if create else []))) is None:
+                raise AlreadyExists("the key exists")
         return version
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
-        name = self._name(key, writing=True)
-        if if_version is None:
-            await self._write(key, ("UNLINK", name))
-        else:
-            found = await self._write(key, DELETE.call([name], version_bytes(if_version)), script=DELETE)
-            self._expect(key, found, if_version)
+        with self._writing(key):
+            name = self._name(key)
+            if if_version is None:
+                await self._write(("UNLINK", name))
+            else:
+                found = await self._write(DELETE.call([name], version_bytes(if_version)), script=DELETE)
+                _expect(found, if_version)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys, 1000 a command."""
-        names = [self._name(key, writing=True) for key in keys]
-        for start in range(0, len(names), _BATCH):
-            await self._write(keys[start], ("UNLINK", *names[start : start + _BATCH]))
+        with self._writing(*keys):
+            names = [self._name(key) for key in keys]
+            for start in range(0, len(names), _BATCH):
+                await self._write(("UNLINK", *names[start : start + _BATCH]))
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``. A page is one ``SCAN`` of 1000 names of the database, ours or not."""
@@ -191,11 +186,11 @@ class RedisStore(StoreBase):
         await self._client.aclose()
 
     async def _scan(self, prefix: str) -> AsyncIterator[str]:
-        pattern = _GLOB.sub(r"\\\g<0>", self._prefix + validate_prefix(prefix)) + "*"
-        self._check_open(prefix)
+        pattern = _GLOB.sub(r"\\\g<0>", self._prefix + prefix) + "*"
         cursor, seen = b"0", set[str]()
         while True:
-            ((cursor, names),) = await self._send(prefix, ("SCAN", cursor, "MATCH", pattern, "COUNT", _BATCH))
+            with self._listing(prefix):
+                ((cursor, names),) = await self._client.send(("SCAN", cursor, "MATCH", pattern, "COUNT", _BATCH))
             for name in names:
                 key = name[len(self._prefix.encode()) :].decode(errors="replace")
                 if key not in seen and is_valid_key(key):
@@ -204,44 +199,24 @@ class RedisStore(StoreBase):
             if cursor == b"0":
                 return
 
-    def _name(self, key: str, *, writing: bool = False) -> bytes:
-        validate_key(key)
-        self._check_open(key)
-        if writing and not self._capabilities.write:
-            raise Unsupported("the store was opened read-only", store=self._url, key=key)
+    def _name(self, key: str) -> bytes:
         return (self._prefix + key).encode()
 
-    def _check_open(self, key: str) -> None:
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self._url, key=key)
-
-    async def _send(self, key: str, *commands: Command, script: Script | None = None) -> Any:
-        try:
-            return await self._client.send(*commands, script=script)
-        except StoreError as error:
-            raise error.at(store=self._url, key=key)  # noqa: B904 - the same error, with its place
-
-    async def _write(self, key: str, *commands: Command, script: Script | None = None) -> Any:
+    async def _write(self, *commands: Command, script: Script | None = None) -> Any:
         """Send commands; the answer of the last one, once as many replicas have it as were asked for."""
         if not self._replicas:
-            return (await self._send(key, *commands, script=script))[-1]
+            return (await self._client.send(*commands, script=script))[-1]
         wait = ("WAIT", self._replicas, self._wait_milliseconds)
-        *_, answer, replicas = await self._send(key, *commands, wait, script=script)
+        *_, answer, replicas = await self._client.send(*commands, wait, script=script)
         if replicas < self._replicas:
-            reason = f"{replicas} replicas have the write, not {self._replicas}"
-            raise OutcomeUnknown(reason, store=self._url, key=key)
+            raise OutcomeUnknown(f"{replicas} replicas have the write, not {self._replicas}")
         return answer
 
-    def _opened(self, key: str, record: bytes, length: int) -> tuple[ObjectInfo, int]:
-        try:
-            return open_record(record, length)
-        except StoreError as error:
-            raise error.at(store=self._url, key=key)  # noqa: B904 - the same error, with its place
 
-    def _expect(self, key: str, found: bytes | Literal[1], wanted: Version) -> None:
-        """Check what a script has found, 1 if it was the version wanted."""
-        if isinstance(found, bytes):
-            expect(found.hex() or None, wanted, store=self._url, key=key)
+def _expect(found: bytes | Literal[1], wanted: Version) -> None:
+    """Check what a script has found, 1 if it was the version wanted."""
+    if isinstance(found, bytes):
+        expect(found.hex() or None, wanted)
 
 
 def _ends(part: ByteRange) -> tuple[int, int]:

@@ -1,21 +1,16 @@
-"""How a key is written in a request, and what comes back."""
+"""How a key is written in a request, and answers that are not about a key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ...errors import Unavailable
 
-__all__ = ["Answer", "quoted", "there"]
+if TYPE_CHECKING:
+    from ..network.exchange import Answer
 
-
-class Answer(NamedTuple):
-    """What came back."""
-
-    headers: Mapping[str, str]
-    body: bytes
+__all__ = ["quoted", "there"]
 
 
 def there(answer: Answer | None) -> Answer:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from ...errors import (
     Forbidden,
@@ -19,13 +17,10 @@ from ...errors import (
     Unavailable,
     Unsupported,
 )
+from ..network.statuses import retry_after
 from .xml import error_of
 
-__all__ = ["OutOfRange", "refusal", "refusal_of_code", "says_missing"]
-
-
-class OutOfRange(StoreError):
-    """Raised within the store for a range that begins past the end."""
+__all__ = ["refusal", "refusal_of_code", "says_missing"]
 
 
 _THROTTLED = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded")
@@ -47,7 +42,6 @@ _BY_STATUS: Mapping[int, type[StoreError]] = {
     403: Forbidden,
     404: NotFound,
     405: Unsupported,
-    416: OutOfRange,
     409: Unavailable,  # another operation is under way
     412: PreconditionFailed,
     501: Unsupported,
@@ -62,17 +56,13 @@ def says_missing(body: bytes) -> bool:
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> StoreError:
     """The error that an answer stands for."""
-    if status < 300:
-        if status == 200 and headers.get("Content-Length") == "0":
-            return OutOfRange("the value is empty")  # as moto says it; S3 and Ceph say 416
-        return Unsupported(f"the server ignores Range: it answered {status}")
     code, message = error_of(body)
     if 300 <= status < 400:
         region = headers.get("x-amz-bucket-region")
         return Unsupported(f"the bucket is elsewhere; open it with region={region!r}" if region else "S3 redirects")
-    wait = headers.get("Retry-After")
-    if status == 429 or code in _THROTTLED or (status == 503 and wait):
-        return Throttled(_told(status, code, message), retry_after=_seconds(wait))
+    wait = retry_after(headers)
+    if status == 429 or code in _THROTTLED or (status == 503 and wait is not None):
+        return Throttled(_told(status, code, message), retry_after=wait)
     return refusal_of_code(code, message, status)
 
 
@@ -87,14 +77,3 @@ def refusal_of_code(code: str, message: str, status: int = 0) -> StoreError:
 def _told(status: int, code: str, message: str) -> str:
     what = f"S3 answered {status} {code}".rstrip() if status else f"S3 refused: {code}"
     return f"{what}: {message[:300]}" if message else what
-
-
-def _seconds(wait: str | None) -> float | None:
-    """``Retry-After``, which is a number of seconds or a date."""
-    if not wait:
-        return None
-    try:
-        seconds = float(wait) if wait.strip().isdigit() else parsedate_to_datetime(wait).timestamp() - time.time()
-        return max(0.0, seconds)
-    except ValueError:
-        return None

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import md5
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
-from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, StoreClosed, StoreError, Unsupported
-from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, Unsupported
+from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import flat_view
-from ..keys import is_valid_key, validate_key, validate_prefix
+from ..network.checksums import crc32c
+from ..network.pinned import Reading
+from ..network.remote import RemoteStore
+from ..network.threads import THREADS, small_or_threaded
 from ..sessions import PerLoop
 from ..url import without_secrets
 from .answer import quoted, there
 from .errors import refusal_of_code
-from .headers import CRC32C, crc32c, etag_of, metadata_headers, verify_crc32c
+from .headers import CRC32C, etag_of, info_of, metadata_headers, metadata_of, verify_crc32c
 from .multipart import MIN_PART, upload_in_parts
 from .options import AddressingStyle, S3Options
-from .ranges import info, read_part, read_parts
-from .threads import THREADS, small_or_threaded
 from .xml import MAX_XML, deletion, errors_of_deletion, page_of
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["S3Store"]
 
 _BATCH = 1000
-_CHECKED = {"x-amz-checksum-mode": "ENABLED"}
+_ALL = ByteRange()
 
 
-class S3Store(StoreBase):
+class S3Store(RemoteStore):
     """A bucket, or what lies below a prefix of it: one request a call, no retries.
 
     Connections belong to an event loop; a store may be used in several loops, threads and forked processes.
@@ -97,22 +98,14 @@ class S3Store(StoreBase):
             raise ValueError(f"parts have at least {MIN_PART} bytes")
         if (access_key_id is None) != (secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key go together")
-        self._root = f"{validate_key(prefix)}/" if prefix else ""
-        self._path = "/" + quoted(self._root)
-        self._url = f"s3://{bucket}/{prefix}"
+        super().__init__(f"s3://{bucket}", prefix, read_only=read_only)
+        self._capabilities = replace(self._capabilities, cas_delete=conditional_delete)
+        self._path = "/" + quoted(self._prefix)
         with extra("s3", store=self._url):
             for library in ("aiohttp", "botocore"):
                 if find_spec(library) is None:
                     raise ModuleNotFoundError(name=library)
         self._multipart_size, self._part_size, self._checksum = multipart_size, part_size, checksum
-        self._capabilities = Capabilities(
-            write=not read_only,
-            create=not read_only,
-            cas=not read_only,
-            cas_delete=conditional_delete,
-            metadata=not read_only,
-            versions=True,
-        )
         options = S3Options(
             bucket=bucket,
             endpoint_url=endpoint_url,
@@ -128,8 +121,6 @@ class S3Store(StoreBase):
             connect_timeout=connect_timeout,
             headers=dict(headers or {}),
         )
-        self._limit = max_connections
-        self._closed = False
         self._clients: PerLoop[S3Client] = PerLoop(lambda: _connect(options), lambda client: client.aclose())
 
     @classmethod
@@ -143,41 +134,6 @@ class S3Store(StoreBase):
         if not bucket or "@" in bucket or "?" in url or "#" in url:
             raise KeyInvalid("write s3://bucket/prefix, with ? as %3F and # as %23", store=without_secrets(url))
         return cls(bucket, unquote(prefix.rstrip("/")), read_only=read_only, **options)
-
-    @property
-    def url(self) -> str:
-        """``s3://bucket/prefix``."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Everything but the blocking half; compare-and-swap on deletion if the service was said to have it."""
-        return self._capabilities
-
-    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
-        """See ``Store.get``."""
-        with self._at(validate_key(key)):
-            client = await self._clients.get()
-            if byte_range is not None:
-                return await read_part(client, self._path + quoted(key), byte_range)
-            headers = _CHECKED if self._checksum else None
-            answer = await client.request("GET", self._path + quoted(key), headers=headers)
-            if answer is not None and (told := answer.headers.get(CRC32C)):
-                await small_or_threaded(answer.body, partial(verify_crc32c, told))
-            return None if answer is None else answer.body
-
-    async def get_ranges(
-        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
-    ) -> Parts | None:
-        """See ``Store.get_ranges``. A request a range; the first tells the version that the others ask for."""
-        with self._at(validate_key(key)):
-            client = await self._clients.get()
-            return await read_parts(client, self._path + quoted(key), list(ranges), if_version, self._limit)
-
-    async def head(self, key: str) -> ObjectInfo | None:
-        """See ``Store.head``."""
-        with self._at(validate_key(key)):
-            return await info(await self._clients.get(), self._path + quoted(key))
 
     async def set(
         self,
@@ -194,7 +150,7 @@ class S3Store(StoreBase):
             Unsupported: metadata that S3 would change; a conditional write of more than 5 GiB.
         """
         one_condition(create, if_version)
-        with self._at(validate_key(key), writes=True):
+        with self._writing(key):
             headers = metadata_headers(metadata or {})
             data = value if type(value) is bytes else flat_view(value)
             client, path = await self._clients.get(), self._path + quoted(key)
@@ -222,7 +178,7 @@ class S3Store(StoreBase):
         Raises:
             Unsupported: `if_version`, unless the store was opened with ``conditional_delete=True``.
         """
-        with self._at(validate_key(key), writes=True):
+        with self._writing(key):
             if if_version is not None and not self._capabilities.cas_delete:
                 raise Unsupported("conditional_delete=True was not given: not every service enforces it")
             headers = None if if_version is None else {"If-Match": if_version}
@@ -233,55 +189,52 @@ class S3Store(StoreBase):
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """See ``Store.delete_many``. 1,000 keys a request."""
-        unique = list(dict.fromkeys(map(validate_key, keys)))
-        for start in range(0, len(unique), _BATCH):
-            with self._at(unique[start], writes=True):
-                body = deletion(self._root + key for key in unique[start : start + _BATCH])
+        unique = list(dict.fromkeys(keys))
+        with self._writing(*unique):
+            for start in range(0, len(unique), _BATCH):
+                body = deletion(self._prefix + key for key in unique[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
-                answer = await client.request("POST", "/?delete=", headers=headers, body=body, limit=MAX_XML)
+                answer = await client.request("POST", "/?delete=", headers=headers, body=body, most=MAX_XML)
                 for key, code, message in errors_of_deletion(there(answer).body):
                     if code != "NoSuchKey":
-                        raise refusal_of_code(code, message).at(key=key.removeprefix(self._root))
-
-    async def list(self, prefix: str = "") -> AsyncIterator[str]:
-        """See ``Store.list``. 1,000 keys a request."""
-        async for name in self._names(prefix, ""):
-            if is_valid_key(name):
-                yield name
-
-    async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
-        """See ``Store.list_dir``. 1,000 names a request."""
-        async for name in self._names(prefix, "&delimiter=%2F"):
-            if is_valid_key(name.removesuffix("/")):
-                yield name.removeprefix(prefix)
-
-    async def _names(self, prefix: str, options: str) -> AsyncIterator[str]:
-        """Keys, and prefixes with a final ``/``, page by page, without the prefix of the store."""
-        validate_prefix(prefix)
-        query = f"/?list-type=2&encoding-type=url&prefix={quote(self._root + prefix, safe='')}{options}"
-        token = ""
-        while True:
-            with self._at(prefix):
-                client = await self._clients.get()
-                page = page_of(there(await client.request("GET", query + token, limit=MAX_XML)).body)
-            for name in page.names:
-                yield name.removeprefix(self._root)
-            if not page.following:
-                return
-            token = f"&continuation-token={quote(page.following, safe='')}"
+                        raise refusal_of_code(code, message).at(key=key.removeprefix(self._prefix))
 
     async def aclose(self) -> None:
         """Close the connections of all event loops."""
         self._closed = True
         await self._clients.aclose()
 
-    def _at(self, key: str, *, writes: bool = False) -> _Place:
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self.url, key=key)
-        if writes and not self._capabilities.write:
-            raise Unsupported("the store was opened read-only", store=self.url, key=key)
-        return _Place(self.url, key)
+    async def _fetch(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
+        headers = {} if version is None else {"If-Match": version}
+        if self._checksum and byte_range == _ALL:
+            headers["x-amz-checksum-mode"] = "ENABLED"
+        client = await self._clients.get()
+        answer = await client.request("GET", self._path + quoted(key), headers=headers, byte_range=byte_range)
+        if answer is None:
+            return None
+        told = answer.headers.get(CRC32C)
+        if told and answer.status == 200:
+            await small_or_threaded(answer.body, partial(verify_crc32c, told))
+        return Reading(answer.body, answer.size, etag_of(answer.headers), metadata=metadata_of(answer.headers))
+
+    async def _head(self, key: str) -> ObjectInfo | None:
+        client = await self._clients.get()
+        answer = await client.request("HEAD", self._path + quoted(key))
+        return None if answer is None else info_of(answer.headers)
+
+    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
+        delimiter = "" if flat else "&delimiter=%2F"
+        query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}{delimiter}"
+        token = ""
+        client = await self._clients.get()
+        while True:
+            page = page_of(there(await client.request("GET", query + token, most=MAX_XML)).body)
+            for name in page.names:
+                yield name
+            if not page.following:
+                return
+            token = f"&continuation-token={quote(page.following, safe='')}"
 
 
 async def _connect(options: S3Options) -> S3Client:
@@ -294,19 +247,3 @@ def _load() -> type[S3Client]:
     from .client import S3Client
 
     return S3Client
-
-
-class _Place:
-    """Names store and key in the errors of a block."""
-
-    __slots__ = ("_key", "_store")
-
-    def __init__(self, store: str, key: str) -> None:
-        self._store, self._key = store, key
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, StoreError):
-            error.at(store=self._store, key=self._key)

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...errors import IntegrityError, StoreClosed, Unavailable, Unsupported
+from ...errors import IntegrityError, Unavailable, Unsupported
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ..base import Capabilities
 from ..extras import extra
 from ..fileio import absolute, frozen
-from ..keys import is_valid_key, validate_key, validate_prefix
+from ..guarded import GuardedStore, Place
+from ..keys import is_valid_key
 from ..listing import children
 from ..network.together import together
-from ..places import located
 from .errors import foreign_error
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _PATTERN = re.compile(r"[*?\[]").search
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.partial$").search  # what zarr-python's LocalStore lists while it writes
 
 
-class ZarrPythonStore(StoreBase):
+class ZarrPythonStore(GuardedStore):
     """A store of zarr-python. It has no versions and no metadata; conditions are refused.
 
     The wrapped store belongs to you: it is not closed with this one.
@@ -58,6 +58,9 @@ class ZarrPythonStore(StoreBase):
             from zarr.abc import store as requests
             from zarr.core.buffer import default_buffer_prototype
         self._store, self._requests = store, requests
+        # ``set_if_not_exists`` does not tell whether it has written, so it is of no use.
+        writes = store.supports_writes and store.supports_deletes and not store.read_only
+        self._capabilities = Capabilities(write=writes, list=store.supports_listing)
         self._prototype = default_buffer_prototype()
         self._icechunk = kind == "IcechunkStore"
         self._immutable = (self._icechunk and store.read_only) if immutable is None else immutable
@@ -65,30 +68,16 @@ class ZarrPythonStore(StoreBase):
         # Such file systems keep the connections of the loop that used them first.
         self._one_loop = self._fs is not None and type(self._fs).__name__ != "AsyncFileSystemWrapper"
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
-
-    @property
-    def url(self) -> str:
-        """The folder of a ``LocalStore``; otherwise the kind of store and a number."""
-        return self._url
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Plain reads and writes. ``set_if_not_exists`` does not tell whether it has written, so it is of no use."""
-        store = self._store
-        return Capabilities(
-            write=store.supports_writes and store.supports_deletes and not store.read_only, list=store.supports_listing
-        )
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. Whether a shorter answer is all there is, is for the wrapped store to know."""
-        self._use(key)
+        place = self._reading(key)
         part = byte_range or _ALL
         if part.length == 0 or part.start < 0 or (self._icechunk and part != _ALL):
             # Not all stores cut suffixes right, and icechunk refuses ranges that end past the end of a value.
             parts = await self.get_ranges(key, [part])
             return None if parts is None else parts.data[0]
-        with located(self._url, key):
+        with place:
             try:
                 return await self._get(key, part)
             except Exception as error:
@@ -100,10 +89,10 @@ class ZarrPythonStore(StoreBase):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. The size first; then one request, or one a range if nothing changes."""
-        self._use(key)
+        place = self._reading(key)
         if if_version is not None:
             raise Unsupported("stores of zarr-python have no versions", store=self._url, key=key)
-        with located(self._url, key):
+        with place:
             for _ in range(_ATTEMPTS):
                 size = await self._size(key)
                 if size is None:
@@ -115,8 +104,7 @@ class ZarrPythonStore(StoreBase):
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. Stores that do not know a size read the value for it."""
-        self._use(key)
-        with located(self._url, key):
+        with self._reading(key):
             size = await self._size(key)
         return None if size is None else ObjectInfo(size)
 
@@ -130,20 +118,20 @@ class ZarrPythonStore(StoreBase):
         metadata: Mapping[str, str] | None = None,
     ) -> Version | None:
         """See ``Store.set``. Whether it is atomic is for the wrapped store to say."""
-        self._use(key, write=True)
+        place = self._writing(key)
         if create or if_version is not None or metadata:
             raise Unsupported("stores of zarr-python have no conditions and no metadata", store=self._url, key=key)
         data = self._prototype.buffer.from_bytes(frozen(value))
-        with located(self._url, key):
+        with place:
             await self._ask(lambda: self._store.set(key, data))
         return None
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
-        self._use(key, write=True)
+        place = self._writing(key)
         if if_version is not None:
             raise Unsupported("stores of zarr-python have no conditions", store=self._url, key=key)
-        with located(self._url, key):
+        with place:
             if self._fs is not None and _PATTERN(key):
                 raise Unsupported("fsspec would remove all keys that match this one as a pattern")
             if await self._exists(key):  # some, given the name of a folder, would remove all of it
@@ -151,7 +139,7 @@ class ZarrPythonStore(StoreBase):
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``."""
-        self._use_prefix(prefix)
+        self._listing(prefix)
         start = await self._listable(prefix)
         async for key in self._listed(lambda: self._store.list_prefix(start) if start else self._store.list()):
             if key.startswith(prefix):
@@ -162,7 +150,7 @@ class ZarrPythonStore(StoreBase):
 
         A key with further keys below it is listed as a key only.
         """
-        self._use_prefix(prefix)
+        place = self._listing(prefix)
         if await self._listable(prefix) != prefix:
             for name in children(sorted([key async for key in self.list(prefix)]), prefix):
                 yield name
@@ -176,7 +164,7 @@ class ZarrPythonStore(StoreBase):
         found_here = self._listed(lambda: self._store.list_dir(prefix.rstrip("/")))
         names = iter({name.rstrip("/"): None async for name in found_here})
         while page := tuple(islice(names, _PAGE)):
-            with located(self._url, None):
+            with place:
                 found = await together(kind, page, _AT_ONCE)
             for name in filter(None, found):
                 yield name
@@ -254,13 +242,13 @@ class ZarrPythonStore(StoreBase):
     async def _listable(self, prefix: str) -> str:
         """`prefix`, or the nearest above it that icechunk agrees to list: it takes only those of nodes."""
         if self._icechunk:
-            with located(self._url, None):
+            with Place(self._url, None):
                 while prefix and not await self._exists(f"{prefix}zarr.json"):
                     prefix = prefix[: prefix[:-1].rfind("/") + 1]
         return prefix
 
     async def _listed(self, call: Callable[[], AsyncIterator[str]]) -> AsyncIterator[str]:
-        with located(self._url, None):
+        with Place(self._url, None):
             names = call()
             while (name := await self._ask(lambda: anext(names, None))) is not None:
                 if is_valid_key(name.rstrip("/")) and not _TEMPORARY(name):
@@ -272,24 +260,14 @@ class ZarrPythonStore(StoreBase):
         except Exception as error:
             raise foreign_error(error, self._url) from error
 
-    def _use(self, key: str, *, write: bool = False) -> None:
-        validate_key(key)
-        if self._closed:
-            raise StoreClosed("the store is closed", store=self._url, key=key)
-        if write and not self.capabilities.write:
-            raise Unsupported("the store can only be read", store=self._url, key=key)
+    def _check_usable(self) -> None:
+        super()._check_usable()
         if self._one_loop:
             loop = asyncio.get_running_loop()
             if self._loop is None:
                 self._loop = loop
             elif self._loop is not loop:
-                raise Unsupported("file systems of fsspec belong to one event loop: make a store in each", key=key)
-
-    def _use_prefix(self, prefix: str) -> None:
-        validate_prefix(prefix)
-        self._use(prefix[:-1] or "zarr.json")
-        if not self._store.supports_listing:
-            raise Unsupported("the store has no listing", store=self._url)
+                raise Unsupported("file systems of fsspec belong to one event loop: make a store in each")
 
 
 def _address(store: ZarrStore) -> str:

@@ -1,4 +1,4 @@
-"""What would hold up the event loop: botocore, which blocks, and checksums of large values."""
+"""What would hold up the event loop: libraries that block, and checksums of large values."""
 
 from __future__ import annotations
 
