@@ -142,6 +142,7 @@ def bench(session: nox.Session) -> None:
         return
     if newer:
         session.run("python", "-m", "benchmarks", "micro")
+        session.run("python", "-m", "benchmarks", "remote")
     session.run("python", "-m", "benchmarks", "--plan", "full" if newer else "older")
 
 
