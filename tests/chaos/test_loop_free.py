@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +43,14 @@ def _longest(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         run(handle)
         longest[0] = max(longest[0], time.thread_time() - begin)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio.events.Handle, "_run", timed)
-        yield longest
+    gc.collect()
+    gc.freeze()  # the garbage collector need not walk through all that pytest keeps alive
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.events.Handle, "_run", timed)
+            yield longest
+    finally:
+        gc.unfreeze()
 
 
 def _store(kind: str, folder: Path) -> az.Store:
