@@ -20,8 +20,8 @@ _numbers = count()
 class OnEmulator(GCSStore):
     """What fake-gcs-server gets wrong, and one more read cures.
 
-    It ends the connection after status 416 and does not say so: the next read may find it broken. And while an object is
-    replaced, it may send the new bytes with the checksum of the old ones.
+    It ends the connection after status 416 and does not say so: the next read may find it broken. And while an object
+    is replaced, it may send the new bytes with the checksum of the old ones.
     """
 
     async def _fetch(self, key, byte_range, version):
