@@ -1,4 +1,7 @@
-"""``run`` measures and writes the report, ``report`` only writes it, ``micro`` measures single layers."""
+"""``run`` measures and writes the report, ``report`` only writes it, ``micro`` measures single layers.
+
+``remote`` measures arrays in a bucket far away and writes a report of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from .report import write_page
+from .remote.run import plan as remote_plan
+from .remote.run import run_remote
+from .report import write_page, write_remote_page
 from .runner import Runner
 from .units import PLANS, Plan
 
@@ -30,6 +35,10 @@ def main(arguments: list[str] | None = None) -> None:
         from .micro import run_micro
 
         sys.exit(run_micro(results / "micro.json", quick=options.quick))
+    if options.command == "remote":
+        run_remote(_chosen(remote_plan(quick=options.quick), options), options.folder, results / "remote.json", _say)
+        write_remote_page(results / "remote.json", page.with_stem("performance-remote"))
+        return
     if options.command == "run":
         plan = _chosen(PLANS[plan_name](), options)
         if options.list:
@@ -48,7 +57,7 @@ def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("run", "report", "micro"), default="run")
+    parser.add_argument("command", nargs="?", choices=("run", "report", "micro", "remote"), default="run")
     parser.add_argument("--plan", choices=sorted(PLANS), default="full", help="what to measure (default: full)")
     parser.add_argument("--quick", action="store_true", help="small arrays, few runs, under two minutes; not published")
     parser.add_argument("--only", metavar="PATTERN", help="units whose name matches; not published")

@@ -29,7 +29,7 @@ class RetryBudget:
 
     def __init__(self, capacity: int = 500, *, transient: int = 14, throttle: int = 5) -> None:
         self.capacity = capacity
-        self.tokens = capacity
+        self.tokens: int = capacity
         self._transient = transient
         self._throttle = throttle
         self._lock = threading.Lock()

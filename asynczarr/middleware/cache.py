@@ -58,8 +58,8 @@ class Cache(Wrapper):
         super().__init__(inner)
         if ttl is not None and ttl < 0:
             raise ValueError(f"a value cannot be believed for {ttl} seconds")
-        self.hits = 0
-        self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
         self._values = CachedValues(max_bytes)
         self._ttl = ttl
         self._clock = clock or SystemClock()

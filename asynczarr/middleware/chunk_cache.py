@@ -44,8 +44,8 @@ class ChunkCache:
     def __init__(self, max_bytes: int = 256 * 2**20, *, ttl: float | None = 0.0, clock: Clock | None = None) -> None:
         if ttl is not None and ttl < 0:
             raise ValueError(f"a version cannot be believed for {ttl} seconds")
-        self.hits = 0
-        self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
         self._ttl = ttl
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()

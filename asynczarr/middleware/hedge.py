@@ -72,8 +72,8 @@ class Hedge(Wrapper):
         super().__init__(inner)
         if not (0 < quantile < 1 and 0 <= extra <= 1 and 1 <= least <= window):
             raise ValueError(f"impossible: {quantile=}, {extra=}, {least=}, {window=}")
-        self.reads = 0
-        self.hedges = 0
+        self.reads: int = 0
+        self.hedges: int = 0
         self._latencies = {verb: _Latencies(quantile, window, least) for verb in HEDGED}
         self._extra = extra
         self._budget = budget

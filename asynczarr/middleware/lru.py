@@ -32,7 +32,7 @@ class ByteLRU(Generic[K, V]):
     def __init__(self, max_bytes: int, evicted: Callable[[K, int], object] | None = None) -> None:
         if max_bytes < 0:
             raise ValueError(f"a cache of {max_bytes} bytes cannot be")
-        self.used = 0
+        self.used: int = 0
         self._max_bytes = max_bytes
         self._evicted = evicted
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()

@@ -92,8 +92,8 @@ class Attempts:
     """Runs requests to one store by a policy."""
 
     def __init__(self, policy: RetryPolicy | None, url: str) -> None:
-        self.policy = policy or RetryPolicy()
-        self.budget = self.policy.budget or RetryBudget.of(url)
+        self.policy: RetryPolicy = policy or RetryPolicy()
+        self.budget: RetryBudget = self.policy.budget or RetryBudget.of(url)
         self.url = url
 
     async def run(self, request: Request, send: Callable[[], Awaitable[T]], *, resend: bool) -> T:

@@ -27,7 +27,7 @@ class Prefix(BlockingWrapper):
 
     def __init__(self, inner: Store, prefix: str) -> None:
         super().__init__(inner)
-        self.prefix = validate_prefix(prefix if prefix.endswith("/") or not prefix else prefix + "/")
+        self.prefix: str = validate_prefix(prefix if prefix.endswith("/") or not prefix else prefix + "/")
 
     def inner_key(self, key: str) -> str:
         """The prefix and `key`, which must be valid by itself: ``C:/x`` or ``/x`` are valid only behind a prefix."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from anyio import CancelScope
 
-__all__ = ["finished"]
+__all__ = ["finished", "settled"]
 
 T = TypeVar("T")
 
@@ -25,19 +25,26 @@ async def finished(call: Awaitable[T], *, seconds: float = 5.0) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        with CancelScope(shield=True):
-            await _settle(task, seconds)
+        await settled(task, seconds=seconds)
         raise
 
 
-async def _settle(task: asyncio.Future[Any], seconds: float) -> None:
+async def settled(call: Awaitable[Any], *, seconds: float) -> None:
+    """Let `call` end although this task is cancelled, or was; its failure is not the one to report.
+
+    Args:
+        call: what undoes or ends something.
+        seconds: how long that may take; `call` is cancelled then.
+    """
+    task: asyncio.Future[Any] = asyncio.ensure_future(call)
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    while not task.done():
-        left = end - loop.time()
-        if left <= 0:
-            task.cancel()
-        with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
-            await asyncio.wait([task], timeout=left if left > 0 else None)
+    with CancelScope(shield=True):
+        while not task.done():
+            left = end - loop.time()
+            if left <= 0:
+                task.cancel()
+            with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
+                await asyncio.wait([task], timeout=left if left > 0 else None)
     if not task.cancelled():
         task.exception()  # seen: it is not what the caller is told

@@ -15,7 +15,7 @@ from ..types import Coords
 from .base import WindowStream
 from .decode import Failure
 from .load import Loader
-from .plan import BATCH_BYTES, SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
+from .plan import BATCH_BYTES, Batch, Piece, batches, fetches, project
 from .position import Position, Progress, Tracker
 from .read import MAX_BYTES, shape_of_window
 from .stored import StoredArray
@@ -94,8 +94,14 @@ class PieceStream(WindowStream[T]):
         self._batches: Iterator[Batch] = iter(())
         self._next: Batch | None = None
         self._then = then
+        self._shape = shape_of_window(array, options.concurrency, options.max_bytes)
+        self._sync = array.store.capabilities.sync
         self._loader = Loader(
-            array, _sink(array, options.missing, make), collect=options.on_error != "raise", timeout=options.timeout
+            array,
+            _sink(array, options.missing, make),
+            collect=options.on_error != "raise",
+            timeout=options.timeout,
+            requests=self._shape.slots,
         )
         self.failures: list[Failure] = []
 
@@ -114,29 +120,27 @@ class PieceStream(WindowStream[T]):
         return self._tracker.state()
 
     async def _slots(self) -> int:
-        options = self._options
-        slots, target, most = shape_of_window(self._array, options.concurrency, options.max_bytes)
+        options, shape = self._options, self._shape
         # Where a request costs little, the first chunk of a shard comes alone, and threads share the rest.
-        cheap = self._hurry = self._array.store.capabilities.sync
-        run = min(BATCH_BYTES // 2 if cheap else SHARD_RUN_BYTES, options.max_bytes // (2 * (slots + 1)))
+        cheap = self._hurry = self._sync
+        run = min(BATCH_BYTES // 2, options.max_bytes // (2 * (shape.slots + 1))) if cheap else shape.run
         plan = fetches(
             self._array,
             await project(self._array, self._selection),
             start=self._tracker.position,
             keep=self._tracker.keep(options.filter),
-            max_bytes=max(target // 2 if cheap else target, run),
+            max_bytes=max(shape.target // 2, run) if cheap else run,
             ramp=cheap,
         )
-        self._batches = batches(plan, target=target, most=most, ramp=True)
-        return slots
+        self._batches = batches(plan, target=shape.target, most=shape.most, ramp=True)
+        return shape.ahead if self._then is None else shape.slots  # what goes on with an item is bounded as well
 
     def _fill(self, window: Window[Any]) -> bool:
-        sync = self._array.store.capabilities.sync
         while not (self._hurry and window) and (batch := self._next or next(self._batches, None)) is not None:
             if not batch.fetches:
                 return True
             self._next = batch
-            slots = 1 if sync else len(batch.fetches)
+            slots = 1 if self._sync else len(batch.fetches)
             if not window.admits(batch.cost, slots):
                 return False
             self._next = None

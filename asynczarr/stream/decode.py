@@ -66,7 +66,9 @@ class Undecodable(Exception):
 
     def __init__(self, piece: Piece, error: AsyncZarrError, results: list[Any]) -> None:
         super().__init__()
-        self.piece, self.error, self.results = piece, error, results
+        self.piece: Piece = piece
+        self.error: AsyncZarrError = error
+        self.results: list[Any] = results
 
 
 class Decoder(Generic[R]):

@@ -41,7 +41,10 @@ _loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, _Per
 
 
 def _state(store: Store) -> _PerLoop:
-    stores = _loops.setdefault(asyncio.get_running_loop(), WeakKeyDictionary())
+    loop = asyncio.get_running_loop()
+    stores = _loops.get(loop)
+    if stores is None:
+        stores = _loops[loop] = WeakKeyDictionary()
     state = stores.get(store)
     if state is None:
         state = stores[store] = _PerLoop(store)

@@ -15,6 +15,7 @@ from ..telemetry import hooks
 from .budget import ByteBudget
 from .decode import TOGETHER_BYTES, Decoder, Failure, Fetched, Sink, Undecodable
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
+from .limits import MAX_REQUESTS
 from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
 from .trace import busy_with, chunk_failed, reading
@@ -61,6 +62,7 @@ class Loader(Generic[R]):
         finish: called with the results of a few chunks at a time, in the same thread; who gives it is done with a chunk
             when it returns.
         brake: shared with other loaders of the same stream.
+        requests: fetches at a time from stores that do not block; more of them may wait, so that none is late.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class Loader(Generic[R]):
         timeout: float | None = None,
         finish: Callable[[list[R | Failure]], list[R | Failure]] | None = None,
         brake: Brake | None = None,
+        requests: int = MAX_REQUESTS,
     ) -> None:
         self._array = array
+        self._turns = asyncio.Semaphore(requests)
         self._decoder = Decoder(
             array,
             sink,
@@ -173,20 +177,24 @@ class Loader(Generic[R]):
                     return
 
     async def _fetch(self, wanted: Fetch) -> Encoded | AsyncZarrError:
-        await self._brake.passed()
-        if hooks.active:
-            busy_with(wanted.pieces)
         try:
-            try:
-                return await fetch(self._array, wanted, self._timeout)
-            except CodecError:  # the index of a shard, or a value that is too long
-                self._forget(wanted.key)
-                return await fetch(self._array, wanted, self._timeout)
+            async with self._turns:
+                await self._brake.passed()
+                if hooks.active:
+                    busy_with(wanted.pieces)
+                try:
+                    return await fetch(self._array, wanted, self._timeout)
+                except CodecError:  # the index of a shard, or a value that is too long
+                    self._forget(wanted.key)
+                    return await fetch(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error
             self._brake.pull()
             raise self._decoder.located(error, wanted, wanted.pieces[0]) from None
+        except Exception:
+            self._brake.pull()
+            raise
 
 
 def _since(fetched: list[Fetched], piece: Piece) -> list[Fetched]:

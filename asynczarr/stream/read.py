@@ -11,9 +11,10 @@ import numpy as np
 from ..codec import pool
 from ..selection import Selection
 from .budget import ByteBudget
+from .limits import MAX_REQUESTS
 from .load import Brake, Loader
 from .place import place
-from .plan import BATCH_BYTES, BATCH_PIECES, Piece, batches, fetches, project
+from .plan import BATCH_BYTES, BATCH_PIECES, SHARD_RUN_BYTES, Piece, batches, fetches, project
 from .stored import StoredArray
 from .window import Window
 
@@ -27,6 +28,9 @@ SHARED_BYTES = 2**20
 
 READ_BYTES = 2**24
 """Bytes of a batch of a read from an embedded store: some milliseconds between two turns of the event loop."""
+
+BATCHES = 8
+"""Batches of requests to a remote store that fit into the byte budget, or half as many runs of shards."""
 
 SHARES = 4
 """Batches for each thread at least, so that all end at about the same time."""
@@ -58,19 +62,20 @@ async def read(
         place(out, array.fill, found)
         return []
 
-    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake)
     projections = await project(array, selection)
     shape = shape_of_window(array, concurrency, max_bytes, projections.count)
-    plan = fetches(array, projections, max_bytes=max(shape.target, BATCH_BYTES))
+    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake, requests=shape.slots)
+    plan = fetches(array, projections, max_bytes=shape.run)
     portions = batches(plan, target=shape.target, most=shape.most, ramp=False)
     first, second = next(portions, None), next(portions, None)
     if first is not None and second is None:  # nothing to overlap: no task, no window
         await loader.load(first)
         return
-    window: Window[list[Any]] = Window(slots=shape.slots, budget=ByteBudget(max_bytes), ordered=False)
+    window: Window[list[Any]] = Window(slots=shape.ahead, budget=ByteBudget(max_bytes), ordered=False)
+    sync = array.store.capabilities.sync
     try:
         for batch in chain((each for each in (first, second) if each is not None), portions):
-            width = 1 if array.store.capabilities.sync else len(batch.fetches)
+            width = 1 if sync else len(batch.fetches)
             while not window.admits(batch.cost, width):
                 window.budget.release((await window.pop())[1])
             window.launch(loader.load(batch), batch.cost, width)
@@ -85,17 +90,28 @@ def _pair(piece: Piece, chunk: np.ndarray[Any, np.dtype[Any]] | None) -> tuple[P
 
 
 class WindowShape(NamedTuple):
-    """Slots of a window, and of a batch the bytes to aim at and the most fetches."""
+    """How wide a window is and how large its batches are.
+
+    Attributes:
+        slots: thread hops (embedded stores) or requests (others) at a time.
+        ahead: slots of the window: as many requests again wait for their turn, so that one begins when another ends,
+            and not when a whole batch was decoded.
+        target: bytes of a batch to aim at.
+        most: fetches of a batch at most.
+        run: decoded bytes of one shard that are read together.
+    """
 
     slots: int
+    ahead: int
     target: int
     most: int
+    run: int
 
 
 def shape_of_window(
     array: StoredArray, concurrency: int | None, max_bytes: int, count: int | None = None
 ) -> WindowShape:
-    """How wide a window is and how large its batches are, so that all slots fit into the budget.
+    """The shape of a window, such that several batches fit into the budget.
 
     Args:
         array: what is read.
@@ -104,15 +120,18 @@ def shape_of_window(
         count: stored objects to read, where that is known: a few of them are shared out among the slots.
     """
     sync = array.store.capabilities.sync
-    slots = concurrency if concurrency is not None else array.workers if sync else 32
+    slots = concurrency if concurrency is not None else array.workers if sync else MAX_REQUESTS
     if slots < 1:
         raise ValueError(f"concurrency must be at least 1, not {slots}")
+    if not sync:
+        # A batch takes a slot for each of its requests, so the budget need not hold a batch a slot.
+        target, run = min(BATCH_BYTES, max_bytes // BATCHES), min(SHARD_RUN_BYTES, max_bytes // BATCHES)
+        return WindowShape(slots, 2 * slots, max(1, target), max(1, slots // 4), max(1, run))
     most = max(1, max_bytes // (slots + 1))
     target = min(BATCH_BYTES, most)
-    if sync and count is not None:
+    if count is not None:
         size = 2 * array.chunk_bytes * (1 if array.shard is None else prod(array.shard.counts))
         target = min(max(SHARED_BYTES, count * size // (SHARES * slots)), READ_BYTES, most)
         if pool.idle() == 0:  # others keep the threads busy: sharing out a small read would only cost hops
             target = min(READ_BYTES, most)
-    # A batch ends with its slowest request, so several of them share the slots where each fetch takes one.
-    return WindowShape(slots, target, BATCH_PIECES if sync else max(1, slots // 4))
+    return WindowShape(slots, slots, target, BATCH_PIECES, max(target, BATCH_BYTES))

@@ -114,7 +114,7 @@ class StreamTrace:
     __slots__ = ("_context", "_fields", "_span", "_token", "items")
 
     def __init__(self, array: StoredArray, kind: str) -> None:
-        self.items = 0
+        self.items: int = 0
         self._token: Token[Span | None]
         self._fields = {**place(array), "kind": kind}
         self._context = copy_context()

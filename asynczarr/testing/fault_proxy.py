@@ -52,10 +52,10 @@ class FaultProxy(Recorder):
     def __init__(self, port: int, host: str = "127.0.0.1", *, faults: Schedule | None = None) -> None:
         super().__init__()
         self.faults = faults
-        self.latency = 0.0
+        self.latency: float = 0.0
         self.bandwidth: float | None = None
         self.blackhole = False
-        self.connections = 0
+        self.connections: int = 0
         self._to = (host, port)
         self._port = 0
         self._numbers = itertools.count()

@@ -47,9 +47,9 @@ class FaultServer(Recorder):
     def __init__(self, faults: Schedule | None = None, *, port: int = 0) -> None:
         super().__init__()
         self.faults = faults
-        self.bucket = Bucket()
-        self.connections = 0
-        self.busy = 0
+        self.bucket: Bucket = Bucket()
+        self.connections: int = 0
+        self.busy: int = 0
         self._port = port
         self._numbers = itertools.count()
         self._server: asyncio.Server | None = None

@@ -149,7 +149,7 @@ class FaultyStore(Wrapper):
     ) -> None:
         super().__init__(inner)
         given = os.environ.get("ASYNCZARR_SEED")
-        self.seed = seed if seed is not None else int(given) if given else random.getrandbits(32)
+        self.seed: int = seed if seed is not None else int(given) if given else random.getrandbits(32)
         self.calls: Counter[Verb] = Counter()
         self.sent: Counter[Verb] = Counter()
         self.injected: Counter[FaultKind] = Counter()

@@ -52,17 +52,18 @@ class Relay:
         self.proxy = proxy
         self.number = number
         self.to = to
-        self.client, self.server = _Side(self, 0), _Side(self, 1)
+        self.client: _Side = _Side(self, 0)
+        self.server: _Side = _Side(self, 1)
         self.client.peer, self.server.peer = self.server, self.client
-        self.fault = NO_FAULT
-        self.answered = True
-        self.passed = 0
+        self.fault: WireFault = NO_FAULT
+        self.answered: bool = True
+        self.passed: int = 0
 
     def opened(self) -> None:
         """The client is there."""
         self.proxy.opened(self)
         self.client.pause()
-        self.connecting = asyncio.ensure_future(self._connect())
+        self.connecting: asyncio.Task[None] = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
         try:
@@ -128,9 +129,9 @@ class _Side(asyncio.Protocol):
 
     def __init__(self, connection: Relay, number: int) -> None:
         self.connection = connection
-        self.line = _Line(self, number)
+        self.line: _Line = _Line(self, number)
         self.transport: asyncio.Transport | None = None
-        self.gone = False
+        self.gone: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -191,9 +192,9 @@ class _Line:
     def __init__(self, end: _Side, number: int) -> None:
         self.end = end
         self.number = number
-        self.not_before = 0.0
+        self.not_before: float = 0.0
         self.items: deque[tuple[float, bytes | Callable[[], None]]] = deque()
-        self.held = 0
+        self.held: int = 0
         self.timer: asyncio.TimerHandle | None = None
 
     def put(self, item: bytes | Callable[[], None]) -> None:

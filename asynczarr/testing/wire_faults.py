@@ -83,7 +83,7 @@ class Scripted:
         self._verbs = verbs
         self._key = key
         self._always = always
-        self.met = 0
+        self.met: int = 0
 
     def __call__(self, request: Request) -> WireFault:
         """The fault of this request."""

@@ -16,6 +16,11 @@ _HOMES = {
     "zarrista": ("zarrista_sync", "Zarrista"),
     "zarrista-async": ("zarrista_async", "ZarristaAsync"),
     "tensorstore": ("tensor_store", "TensorStore"),
+    "s3 asynczarr": ("far", "S3AsyncZarr"),
+    "s3 asynczarr obstore": ("far", "S3AsyncZarrObstore"),
+    "s3 zarr": ("far_zarr_python", "S3Zarr"),
+    "s3 zarrista": ("far_zarrista", "S3Zarrista"),
+    "s3 tensorstore": ("far_tensor_store", "S3TensorStore"),
 }
 
 

@@ -79,6 +79,28 @@ async def _obstore(url: str, connections: int) -> AsyncIterator[Read]:
 
 
 @asynccontextmanager
+async def _our_obstore(url: str, connections: int) -> AsyncIterator[Read]:
+    from asynczarr.store import open_store
+
+    async with open_store(
+        f"s3://{_BUCKET}",
+        engine="obstore",
+        endpoint=url,
+        region=_REGION,
+        access_key_id=_ID,
+        secret_access_key=_SECRET,
+        client_options={"pool_max_idle_per_host": str(connections)},
+    ) as store:
+
+        async def read() -> int:
+            value = await store.get(_KEY)
+            assert value is not None
+            return len(value)
+
+        yield read
+
+
+@asynccontextmanager
 async def _aiohttp(url: str, connections: int) -> AsyncIterator[Read]:
     import aiohttp
 
@@ -94,6 +116,7 @@ async def _aiohttp(url: str, connections: int) -> AsyncIterator[Read]:
 CLIENTS: Mapping[str, Callable[[str, int], AbstractAsyncContextManager[Read]]] = {
     "asynczarr S3Store.get": _ours,
     "aiobotocore get_object": _aiobotocore,
+    "asynczarr ObstoreStore.get": _our_obstore,
     "obstore get_async": _obstore,
     "aiohttp, unsigned": _aiohttp,
 }

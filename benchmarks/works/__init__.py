@@ -30,6 +30,9 @@ WORKS = {
     "cuts": ("own", "Cuts"),
     "size": ("own", "Size"),
     "stages": ("stages", "Stages"),
+    "remote read": ("remote", "RemoteRead"),
+    "remote stream": ("remote", "RemoteStream"),
+    "remote random": ("remote", "RemoteRandom"),
 }
 """Module and class. Those of asynczarr alone are imported only in its own process."""
 

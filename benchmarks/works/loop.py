@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..layout import NDArray
 from .base import Work
 
-__all__ = ["Echo", "Lag"]
+__all__ = ["Echo", "Lag", "ticking"]
 
 _PERIOD = 0.001
 _IDLE = 0.5
@@ -54,22 +55,34 @@ class Lag(_OnLoop):
         self.metrics["max"] = max(lags)
 
     async def _lags(self, job: object) -> list[float]:
-        lags: list[float] = []
+        async with ticking() as lags:
+            await job  # type: ignore[misc]
+            await asyncio.sleep(2 * _PERIOD)
+        return lags
 
-        async def tick() -> None:
-            while True:
-                due = time.perf_counter() + _PERIOD
-                await asyncio.sleep(_PERIOD)
-                lags.append(max(0.0, time.perf_counter() - due))
 
-        ticker = asyncio.create_task(tick())
-        await asyncio.sleep(0)
-        await job  # type: ignore[misc]
-        await asyncio.sleep(2 * _PERIOD)
+@asynccontextmanager
+async def ticking() -> AsyncIterator[list[float]]:
+    """By how many seconds a timer of 1 ms was late each time; what it waits for at the end counts."""
+    lags: list[float] = []
+    due = 0.0
+
+    async def tick() -> None:
+        nonlocal due
+        while True:
+            due = time.perf_counter() + _PERIOD
+            await asyncio.sleep(_PERIOD)
+            lags.append(max(0.0, time.perf_counter() - due))
+
+    ticker = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    try:
+        yield lags
+    finally:
+        lags.append(max(0.0, time.perf_counter() - due))
         ticker.cancel()
         with suppress(asyncio.CancelledError):
             await ticker
-        return lags
 
 
 class Echo(_OnLoop):

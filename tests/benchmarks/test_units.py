@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from benchmarks.layout import CHUNKS, CODECS
+from benchmarks.remote import run as remote
 from benchmarks.report.goals import goal_of
 from benchmarks.units import PLANS, Unit
 from benchmarks.works import WORKS
@@ -36,7 +37,7 @@ def test_the_full_plan_has_seven_runs_of_every_work():
     plan = PLANS["full"]()
     assert plan.runs >= 7
     assert all(unit.runs is None for unit in plan.units if unit.compared)
-    assert {unit.work for unit in plan.units} == WORKS.keys()
+    assert {unit.work for unit in [*plan.units, *remote.plan().units]} == WORKS.keys()
 
 
 def test_goals_are_those_of_the_issue():

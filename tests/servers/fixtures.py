@@ -6,6 +6,7 @@ worker process, so that one server is started and not one for each worker.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
@@ -41,6 +42,8 @@ def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
 
     @pytest.fixture(scope="session", name=f"{kind.name}_server")
     def running(session_skip_or_fail: Callable[[str], NoReturn]) -> Iterator[S]:
+        if os.environ.get("ASYNCZARR_SERVERS") == "off":
+            pytest.skip("ASYNCZARR_SERVERS=off: another Python runs the tests on servers")
         try:
             kind.install()
         except RuntimeError as error:

@@ -7,11 +7,12 @@ import secrets
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from asynczarr.errors import ConnectionFailed, Unsupported
+from asynczarr.errors import Unsupported
 from asynczarr.store import GCSStore, ObstoreStore, open_store
 from asynczarr.testing import StoreContract
 
 from .split_store import SplitStore
+from .test_gcs_contract import insist
 from .test_s3_contract import Patient
 
 
@@ -97,15 +98,6 @@ class WrittenByGCS(SplitStore):
 
     async def delete_many(self, keys):
         await self.reader.delete_many(keys)
-
-
-async def insist(read):
-    for _ in range(5):
-        try:
-            return await read()
-        except ConnectionFailed:
-            continue
-    raise AssertionError("broken connections only")
 
 
 @pytest.mark.xdist_group("fake_gcs")

@@ -160,7 +160,7 @@ async def test_a_large_shard_is_read_in_runs_with_one_index() -> None:
     np.testing.assert_array_equal(await array.read(), counting((2048, 1024), "f8"))
     index = [ranges for ranges in _ranges(array) if ranges[0][0] < 0]
     assert len(index) == 1
-    assert len(_ranges(array)) - 1 == 4, "4 MiB each"
+    assert len(_ranges(array)) - 1 == 2, "8 MiB each"
 
 
 async def test_an_index_that_cannot_be_read_is_asked_for_again() -> None:

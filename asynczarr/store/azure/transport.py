@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.pipeline.transport import AioHttpTransport
 
 from ...errors import (
     AlreadyExists,
@@ -28,6 +27,11 @@ from ..network.body import read_body
 from ..network.exchange import failure_of, wait_of
 from ..network.ranges import PastTheEnd, verify_range
 from ..network.session import connection_error
+
+if TYPE_CHECKING:  # the public name is made when it is asked for, so that checkers do not know what it is
+    from azure.core.pipeline.transport._aiohttp import AioHttpTransport
+else:
+    from azure.core.pipeline.transport import AioHttpTransport
 
 __all__ = ["Missing", "NoBytes", "Transport", "error_of", "translated"]
 
@@ -55,7 +59,7 @@ class NoBytes(Exception):
     """A part of a blob that has no bytes; with the headers of the answer."""
 
 
-class Transport(AioHttpTransport):  # type: ignore[misc]
+class Transport(AioHttpTransport):
     """Reads the body within the request: the library asks again, three times, when that fails later."""
 
     async def send(self, request: Any, *, stream: bool = False, **config: Any) -> Any:
@@ -98,7 +102,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc]
         return response
 
     def _get_request_data(self, request: Any) -> Any:
-        data = super()._get_request_data(request)
+        data = super()._get_request_data(request)  # type: ignore[no-untyped-call]
         # aiohttp writes a file in pieces, but large bytes at once, with a warning.
         return BytesIO(data) if isinstance(data, bytes) and len(data) > _BIG else data
 

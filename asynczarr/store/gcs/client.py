@@ -148,7 +148,7 @@ class _Token(Token):
             answer = await self.refresh(timeout=_TOKEN_TIMEOUT)
         except Exception as error:
             raise self._error(error) from error
-        self.access_token = answer.value
+        self.access_token: str | None = answer.value
         self._fresh_until = begin + _REFRESH_AFTER * answer.expires_in
 
     def _error(self, error: Exception) -> StoreError:

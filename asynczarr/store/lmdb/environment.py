@@ -60,7 +60,7 @@ class Environment:
     def __init__(self, path: str, durability: Durability, map_size: int) -> None:
         self.path = path
         self.durability = durability
-        self.users = 0
+        self.users: int = 0
         self._map_size = map_size
         self._state = threading.Condition()
         self._active = 0

@@ -33,11 +33,11 @@ async def read_body(
     Raises:
         Truncated: it has fewer bytes than promised; with those that came.
         IntegrityError: it has more.
-        Unsupported: nothing says how long it is, so that a broken connection would look like its end.
+        Unsupported: nothing says how long what was asked for is, so that a broken connection would look like its end.
     """
     pieces: list[bytes] = []
     try:
-        await _collect(response, pieces, length, most)
+        await _collect(response, pieces, length, most, reading)
     except (aiohttp.ClientError, OSError, Truncated) as error:
         response.close()
         failure = error if isinstance(error, Truncated) else connection_error(error, reading=reading)
@@ -51,9 +51,12 @@ async def read_body(
     return data if most is None else data[:most]
 
 
-async def _collect(response: aiohttp.ClientResponse, pieces: list[bytes], length: int | None, most: int | None) -> None:
+async def _collect(
+    response: aiohttp.ClientResponse, pieces: list[bytes], length: int | None, most: int | None, reading: bool
+) -> None:
     promised = response.content_length
-    if promised is None and length is None and most is None and "Transfer-Encoding" not in response.headers:
+    bounded = length is not None or most is not None or promised is not None
+    if reading and not bounded and "Transfer-Encoding" not in response.headers:
         raise Unsupported("the server does not say how long the answer is")
     if length is not None and promised is not None:
         _compare(promised, length)

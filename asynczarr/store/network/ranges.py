@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...errors import IntegrityError
 from ...types import ByteRange, Version
 
 __all__ = ["PastTheEnd", "content_range", "range_header", "verify_range"]
 
-content_range = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})").fullmatch
+content_range: Callable[[str], re.Match[str] | None] = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})").fullmatch
 """Matches the value of a ``Content-Range`` header: first byte, last byte, size of the whole value."""
 
 

@@ -1,4 +1,4 @@
-"""Buckets of S3 and of services that speak its protocol: botocore signs, aiohttp sends."""
+"""Buckets of S3 and of services that speak its protocol: botocore knows the way, aiohttp sends."""
 
 from .store import S3Store
 

@@ -1,4 +1,4 @@
-"""Signed requests to one bucket: botocore signs, aiohttp sends, one request a call.
+"""Signed requests to one bucket: botocore finds the way and the credentials, aiohttp sends, one request a call.
 
 aiobotocore's ``get_object`` does the same for five times the CPU: it resolves the endpoint, builds a model of the
 request and parses one of the answer each time. And below it aiohttp sends a request again when a connection breaks.
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from botocore.auth import EMPTY_SHA256_HASH, UNSIGNED_PAYLOAD, S3SigV4Auth
+from botocore.auth import EMPTY_SHA256_HASH, UNSIGNED_PAYLOAD
 from botocore.exceptions import BotoCoreError
 from yarl import URL
 
@@ -25,29 +25,11 @@ from .errors import refusal, says_missing
 from .headers import etag_of
 from .options import S3Options
 from .resolve import Bucket, resolve
+from .signing import Signer
 
 __all__ = ["S3Client"]
 
 _URGENT = 60  # seconds before they expire in which nobody goes on with old credentials
-
-
-class _Unsigned:
-    """All that botocore's signer looks at in a request."""
-
-    __slots__ = ("body", "context", "headers", "method", "params", "url")
-
-    def __init__(self, method: str, url: str, headers: dict[str, str], payload: str) -> None:
-        self.method, self.url, self.headers = method, url, headers
-        self.context: dict[str, Any] = {"payload": payload}
-        self.params = self.body = None
-
-
-class _Signer(S3SigV4Auth):  # type: ignore[misc]
-    """Signature version 4 for a body whose hash is known already."""
-
-    def payload(self, request: Any) -> str:
-        payload: str = request.context["payload"]
-        return payload
 
 
 class S3Client:
@@ -57,6 +39,7 @@ class S3Client:
         self._bucket = bucket
         self._session = session
         self._headers = {"Accept-Encoding": "identity", **headers}
+        self._signer = Signer(bucket.url, bucket.region, bucket.service)
         self._frozen: Any = None
         self._refreshing = asyncio.Lock()
 
@@ -113,8 +96,7 @@ class S3Client:
                 payload = UNSIGNED_PAYLOAD
             elif len(body):
                 payload = await small_or_threaded(body, _hash)
-            request = _Unsigned(method, url, signed, payload)
-            _Signer(await self._credentials(), self._bucket.service, self._bucket.region).add_auth(request)
+            self._signer.sign(await self._credentials(), method, path, signed, payload)
         data: Any = body or None
         if len(body) > HOP_BYTES:  # in pieces, so that the event loop does other things in between
             signed["Content-Length"] = str(len(body))

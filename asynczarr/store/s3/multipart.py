@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from anyio import CancelScope
-
 from ...errors import IntegrityError
 from ...types import Version
+from ..finishing import settled
 from ..network.together import together
 from .answer import there
 from .errors import refusal_of_code
@@ -52,7 +50,7 @@ async def upload_in_parts(
         answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), most=MAX_XML)
         return _completed(there(answer).body)
     except BaseException:
-        await _finished(client.request("DELETE", f"{path}?uploadId={upload}"))
+        await settled(client.request("DELETE", f"{path}?uploadId={upload}"), seconds=_ABORT_SECONDS)
         raise
 
 
@@ -67,7 +65,7 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:
-        await _finished(take_back())
+        await settled(take_back(), seconds=_ABORT_SECONDS)
         raise
 
 
@@ -84,17 +82,3 @@ def _completed(body: bytes) -> Version | None:
     if code:
         raise refusal_of_code(code, message)
     return (parsed(body).findtext("{*}ETag") or "").strip('"') or None
-
-
-async def _finished(work: Coroutine[None, None, object]) -> None:
-    """Let `work` end although this task is cancelled, but not take long; its failure is not the one to report."""
-    loop = asyncio.get_running_loop()
-    task, end = loop.create_task(work), loop.time() + _ABORT_SECONDS
-    with CancelScope(shield=True):
-        while not task.done():
-            with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
-                await asyncio.wait([task], timeout=max(0.0, end - loop.time()))
-            if loop.time() >= end:
-                task.cancel()
-    if not task.cancelled():
-        task.exception()
