@@ -57,7 +57,9 @@ class Answer:
 
     def head(self, length: int) -> bytes:
         """Status line and headers, with `length` as Content-Length."""
-        headers = {"Date": formatdate(usegmt=True), "Content-Length": str(length)} | self.headers
+        headers = {"Date": formatdate(usegmt=True)} | self.headers
+        if self.status != 204:  # RFC 9110 forbids it there, and clients must not miss it
+            headers = {"Content-Length": str(length)} | headers
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:

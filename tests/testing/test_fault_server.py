@@ -62,6 +62,7 @@ async def test_values(server, http):
     assert (await _get(http, "/b/none"))[0] == 404
     async with http.delete("/b/k") as answer:
         assert answer.status == 204
+        assert "Content-Length" not in answer.headers
     assert (await _get(http))[0] == 404
     assert server.sent["GET"] == len(server.verbs("k")) - 2 + 1
     assert server.connections == 1
