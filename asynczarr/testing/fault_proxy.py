@@ -16,11 +16,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-import time
 from typing import Self
 
 from .relay import Relay
-from .wire import Recorder, Request, parse
+from .wire import Recorder, Request, now, parse
 from .wire_faults import NO_FAULT, Schedule, WireFault
 
 __all__ = ["FaultProxy"]
@@ -127,12 +126,11 @@ class FaultProxy(Recorder):
         return fault
 
     def arrival(self, direction: int, size: int) -> float:
-        """When bytes that are sent now arrive, by the monotonic clock."""
-        now = time.monotonic()
+        """When bytes that are sent now arrive, by the clock of the event loop."""
+        at = now()
         if self.bandwidth is not None:
-            self._free[direction] = max(self._free[direction], now) + size / self.bandwidth
-            now = self._free[direction]
-        return now + self.latency
+            at = self._free[direction] = max(self._free[direction], at) + size / self.bandwidth
+        return at + self.latency
 
 
 def _described(first: bytes, number: int, connection: int) -> Request:
@@ -140,4 +138,4 @@ def _described(first: bytes, number: int, connection: int) -> Request:
         return parse(first.partition(b"\r\n\r\n")[0], number, connection)
     command = _RESP(first)
     verb, key = (command[1].decode().upper(), command[2] or b"") if command else ("", b"")
-    return Request(number, connection, time.monotonic(), verb, "", key.decode("latin-1"), {}, {}, len(first))
+    return Request(number, connection, now(), verb, "", key.decode("latin-1"), {}, {}, len(first))

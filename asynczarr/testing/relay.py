@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from .fault_server import reset
+from .wire import now
 from .wire_faults import NO_FAULT, WireFault
 
 __all__ = ["Proxy", "Relay"]
@@ -27,7 +27,7 @@ class Proxy(Protocol):
         ...
 
     def arrival(self, direction: int, size: int) -> float:
-        """When bytes that are sent now arrive, by the monotonic clock."""
+        """When bytes that are sent now arrive, by the clock of the event loop."""
         ...
 
     def opened(self, relay: Relay) -> None:
@@ -78,7 +78,7 @@ class Relay:
             self.answered, self.passed = False, 0
             self.fault = self.proxy.begin(data, self.number)
             if self.fault.delay:
-                self.server.line.not_before = time.monotonic() + self.fault.delay
+                self.server.line.not_before = now() + self.fault.delay
         if self.fault.reset == "before":
             self.reset()
         elif self.fault.silent != "before":
@@ -212,7 +212,7 @@ class _Line:
     def _arrive(self) -> None:
         self.timer = None
         while self.items:
-            wait = self.items[0][0] - time.monotonic()
+            wait = self.items[0][0] - now()
             if wait > 0:
                 self.timer = asyncio.get_running_loop().call_later(wait, self._arrive)
                 return

@@ -15,8 +15,6 @@ from asynczarr.testing.wire_faults import seed
 from tests.chaos import killed
 from tests.chaos.killed import KEYS, generation_of
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def _kill(process: Any, pipe: Any, chance: random.Random) -> int:
     """Kill a writer 0 to 50 ms after its first acknowledgement; the number that it acknowledged last."""

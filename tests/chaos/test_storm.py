@@ -1,10 +1,13 @@
-"""C6: the service says "slow down" to everything for a while. Few more requests than in calm, a gentle return."""
+"""C6: the service says "slow down" to everything for a while. Few more requests than in calm, a gentle return.
+
+In the ordinary suite in virtual time; the figures are those of a real minute.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +19,9 @@ from asynczarr.store.base import Store
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted, WireFault
 
+from . import figures
 from .stores import stacked
+from .virtual_time import LoopClock, flying, now
 
 CLIENTS = 16
 PAUSE = 0.1
@@ -41,38 +46,46 @@ async def _clients(store: Store, seconds: float) -> _Seen:
         seen.calls += 1
         try:
             assert await store.get(key) == b"value"
-            seen.succeeded.append(time.monotonic())
+            seen.succeeded.append(now())
         except az.StoreError as error:
             seen.failed[type(error).__name__] += 1
 
     async with asyncio.TaskGroup() as group:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        end = now() + seconds
+        while now() < end:
             for client in range(CLIENTS):
                 group.create_task(call(f"k/{client}"))
             await asyncio.sleep(PAUSE)
     return seen
 
 
+def _time() -> AbstractContextManager[None]:
+    return flying() if figures.LEVEL == "quick" else nullcontext()
+
+
+@pytest.mark.virtual_time
+@pytest.mark.xdist_group("storm")
 @pytest.mark.parametrize("status", [503, 429])
 async def test_a_storm(status: int, scale: Any, figure: Any) -> None:
-    storm = scale(1, 60, 60)
-    cap = scale(1, 40, 40) / 2
-    policy = RetryPolicy(throttle=scale(1, 10, 10) / 10, cap=cap, budget=RetryBudget(), most_asked=scale(0, 5, 5))
-    whole = storm + 2 * cap + scale(1, 5, 5)
+    storm = scale(20, 60, 60)
+    cap = 20.0
+    policy = RetryPolicy(throttle=1.0, cap=cap, budget=RetryBudget(), most_asked=5.0, clock=LoopClock())
+    whole = storm + 2 * cap + 5
     async with FaultServer() as server, stacked(server, policy=policy, throttle=True) as store:
         for client in range(CLIENTS):
             server.bucket.put(f"k/{client}", b"value")
         await store.get("k/0")
         server.forget()
-        calm_calls = (await _clients(store, scale(1, 10, 10))).calls
-        assert len(server.requests) == calm_calls, "in calm, a request a call"
+        with _time():
+            calm = (await _clients(store, 10)).calls
+        assert len(server.requests) == calm, "in calm, a request a call"
         server.forget()
         slow_down = WireFault(status=status, retry_after=1)
         server.faults = Scripted(slow_down, always=True)
-        begin = time.monotonic()
-        asyncio.get_running_loop().call_later(storm, setattr, server, "faults", None)
-        seen = await _clients(store, whole)
+        with _time():
+            begin = now()
+            asyncio.get_running_loop().call_later(storm, setattr, server, "faults", None)
+            seen = await _clients(store, whole)
         over = begin + storm
         requests = len(server.requests)
         budget = 500 // 5
