@@ -19,12 +19,30 @@ RESULTS = DOCS / "promises.json"
 PAGE = DOCS / "promises.md"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
+COLUMNS = (
+    *("histories", "arrays", "rounds", "kills", "flips", "storm, s", "calls", "keys", "writes", "acknowledged"),
+    *("requests", "requests a call", "most requests a call", "answers lost", "faults"),
+    *("caught", "without effect", "read as wrong values", "landed without acknowledgement", "writes without an answer"),
+    *("outcome unknown", "other errors", "false conflicts", "not linearizable"),
+    *("acknowledged writes lost", "lost updates", "lost", "torn", "chunks lost", "wrong values"),
+    *("recovered after, s", "twice the cap, s", "most arrivals in 0.5 s", "slowest stream, s", "CPU ms", "seconds"),
+)
+"""The columns of all tables, in the order in which they are shown: how much was done, what it met, what came of it."""
+
 LEVEL: Literal["quick", "chaos", "long"]
 LEVEL = {"": "quick", "quick": "quick", "long": "long"}.get(os.environ.get("ASYNCZARR_CHAOS", ""), "chaos")  # type: ignore[assignment]
 
 
 def note(title: str, backend: str, **measured: Any) -> None:
-    """Add one row to a table of the results; a later run of the same test and backend replaces it."""
+    """Add one row to a table of the results; a later run of the same test and backend replaces it.
+
+    Several processes may do so at once.
+
+    Raises:
+        ValueError: a column that has no place in `COLUMNS`.
+    """
+    if unknown := set(measured) - set(COLUMNS):
+        raise ValueError(f"no place for {sorted(unknown)}")
     if LEVEL == "quick":
         return
     with FileLock(Path(tempfile.gettempdir()) / "asynczarr-promises.lock"):
@@ -32,7 +50,7 @@ def note(title: str, backend: str, **measured: Any) -> None:
         row = {"level": LEVEL, "date": time.strftime("%Y-%m-%d", time.gmtime()), **measured}
         results.setdefault("machine", {}).update(_machine())
         results.setdefault("tables", {}).setdefault(title, {})[backend] = row
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 def _machine() -> dict[str, Any]:
@@ -44,7 +62,7 @@ def render(results: dict[str, Any]) -> str:
     machine = results["machine"]
     lines = [f"Measured on {machine['cores']} cores, {machine['system']}, Python {machine['python']}.", ""]
     for title, rows in sorted(results["tables"].items()):
-        columns = list(dict.fromkeys(name for row in rows.values() for name in row if name not in ("level", "date")))
+        columns = [name for name in COLUMNS if any(name in row for row in rows.values())]
         heads = ["where", *columns, "run", "date"]
         lines += [f"### {title}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for where, row in sorted(rows.items()):

@@ -12,7 +12,10 @@ from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
-__all__ = ["bare", "quick", "stacked", "wrapped"]
+SOON = 60.0
+"""Seconds in which what ends at once must have ended: a busy machine is slow, and what was left behind stays for ever."""
+
+__all__ = ["SOON", "bare", "quick", "stacked", "wrapped"]
 
 
 def quick() -> RetryPolicy:

@@ -38,11 +38,11 @@ async def stored(request: pytest.FixtureRequest) -> tuple[str, az.MemoryStore]:
     return request.param, store
 
 
-async def _flips(store: az.MemoryStore, key: str, count: int) -> list[tuple[bytes, int]]:
-    """Copies of a value with one bit turned: the first and the last 24 bytes whole, the rest by chance."""
+async def _flips(store: az.MemoryStore, key: str, ends: int, count: int) -> list[tuple[bytes, int]]:
+    """Copies of a value with one bit turned: all bits of that many bytes at either end, others by chance."""
     value = bytes(await store.get(key))
-    ends = {bit for bit in range(8 * len(value)) if bit < 8 * 24 or bit >= 8 * (len(value) - 24)}
-    bits = ends | set(random.Random(f"{seed()} {key}").choices(range(8 * len(value)), k=count))
+    outer = {bit for bit in range(8 * len(value)) if bit < 8 * ends or bit >= 8 * (len(value) - ends)}
+    bits = outer | set(random.Random(f"{seed()} {key}").choices(range(8 * len(value)), k=count))
     flipped = []
     for bit in sorted(bits):
         wrong = bytearray(value)
@@ -53,7 +53,7 @@ async def _flips(store: az.MemoryStore, key: str, count: int) -> list[tuple[byte
 
 async def _read(store: az.MemoryStore) -> np.ndarray[Any, Any] | az.AsyncZarrError:
     """What reading gives, or the error; nothing else may be raised, and not much time or memory be used."""
-    begin = time.monotonic()
+    begin = time.process_time()
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     try:
@@ -61,7 +61,7 @@ async def _read(store: az.MemoryStore) -> np.ndarray[Any, Any] | az.AsyncZarrErr
     except az.AsyncZarrError as error:
         result = error
     assert tracemalloc.get_traced_memory()[1] - before < MEMORY
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
     return result
 
 
@@ -72,7 +72,7 @@ async def test_in_a_chunk_or_shard(stored: tuple[str, az.MemoryStore], scale: An
     try:
         for key in ("c/0/0", "c/1/1"):
             value = bytes(await store.get(key))
-            for wrong, bit in await _flips(store, key, scale(40, 5000, 50_000)):
+            for wrong, bit in await _flips(store, key, scale(4, 24, 24), scale(60, 5000, 50_000)):
                 await store.set(key, wrong)
                 result = await _read(store)
                 if isinstance(result, az.AsyncZarrError):
@@ -87,7 +87,7 @@ async def test_in_a_chunk_or_shard(stored: tuple[str, az.MemoryStore], scale: An
             await store.set(key, value)
     finally:
         tracemalloc.stop()
-    assert caught or layout == "blosc, no checksum"
+    assert caught
     figure(
         "One bit turned in what is stored",
         layout,
@@ -103,7 +103,7 @@ async def test_in_a_metadata_document(stored: tuple[str, az.MemoryStore], scale:
     refused = 0
     tracemalloc.start()
     try:
-        for wrong, _ in await _flips(store, "zarr.json", scale(150, 5000, 50_000)):
+        for wrong, _ in await _flips(store, "zarr.json", scale(4, 24, 24), scale(150, 5000, 50_000)):
             await store.set("zarr.json", wrong)
             result = await _read(store)
             refused += isinstance(result, az.AsyncZarrError)

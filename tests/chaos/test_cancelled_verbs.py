@@ -20,7 +20,7 @@ from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted, WireFault
 from asynczarr.types import ByteRange
 
-from .stores import bare, stacked, wrapped
+from .stores import SOON, bare, stacked, wrapped
 
 OLD, NEW = b"o" * 1000, b"n" * 1000
 LARGE = b"l" * (6 << 20)
@@ -68,7 +68,7 @@ def _tasks(server: FaultServer) -> set[asyncio.Task[Any]]:
 
 async def _settled(server: FaultServer, before: set[asyncio.Task[Any]]) -> None:
     """Tasks that only close a connection may take a moment; the server must have seen all connections end or rest."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         while _tasks(server) - before or server.busy:
             await asyncio.sleep(0.0005)
 
@@ -106,15 +106,21 @@ async def test_at_every_turn(verb: str, weather: str) -> None:
         await store.get("k")
         server.faults = _weather(weather)
         done = False
+        sent: list[int] = []
         while not done:
             _fill(server)
+            server.forget()
             before = _tasks(server)
             done = await _cancelled_at_turn(turns, VERBS[verb](store))
             await _settled(server, before)
             _check(server)
+            sent.append(len(server.requests))
             turns += 1
             assert turns < 3000
         assert turns > 5
+        if weather == "calm":
+            assert sent[0] == 0
+            assert sent[-1] == max(sent), "the call that is not cancelled sends most, and sends it once"
         server.faults = None
         _fill(server)
         server.forget()
@@ -158,7 +164,7 @@ async def test_permits_of_the_limit_come_back() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             await asyncio.gather(*(store.get("k") for _ in range(4)))
 
 

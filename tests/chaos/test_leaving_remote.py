@@ -18,7 +18,7 @@ import asynczarr as az
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Drawn, WireFault
 
-from .stores import stacked
+from .stores import SOON, stacked
 
 DATA = np.arange(64 * 64).reshape(64, 64)
 STREAMS: dict[str, Callable[[az.Array], Any]] = {
@@ -61,10 +61,12 @@ class _Nothing:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         gc.collect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             while self.tasks() - self.before or self.server.busy:
                 await asyncio.sleep(0.001)
+        sent = len(self.server.requests)
         await asyncio.sleep(0.01)  # a caller that was cancelled from within would notice here
+        assert len(self.server.requests) == sent, "a stream that was left still sends requests"
         self.loop.set_exception_handler(None)
         task = asyncio.current_task()
         assert kind is not None or (task is not None and task.cancelling() == 0 and not self.complaints)

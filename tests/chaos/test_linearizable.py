@@ -98,8 +98,8 @@ async def _play(store: Store, rounds: int, calls: int, *, single: bool, number: 
 
 @pytest.mark.parametrize("single", [False, True], ids=["conditional writes", "one writer"])
 async def test_under_lost_acknowledgements(single: bool, scale: Any, figure: Any) -> None:
-    calls = unknown = 0
-    rounds = scale(10, 500, 3000)
+    calls = unknown = refused = requests = faults = 0
+    rounds = scale(6, 2000, 20_000)
     for number in range(rounds):
         faulty = FaultyStore(az.MemoryStore(), ALONE if single else CONDITIONAL, seed=seed() + number)
         store = wrapped(faulty)
@@ -107,17 +107,25 @@ async def test_under_lost_acknowledgements(single: bool, scale: Any, figure: Any
             await faulty.settle()
             await register.read(99)
             history = register.history.operations
-            assert linearize(history) is not None, (seed(), number, history)
+            if linearize(history) is None:
+                refused += 1
+                print(f"not linearizable, seed {seed()}, round {number}: {history}")
             calls += len(history)
             unknown += sum(call.outcome == "info" for call in history)
+        requests += sum(faulty.calls.values())
+        faults += sum(faulty.injected.values())
         await store.aclose()
+    assert refused == 0
+    assert calls <= requests <= calls + 3 * faults, "a request for each call, and a few for each fault"
     assert calls > 60 * rounds
     figure(
         "Histories of 8 clients on 3 keys, 20 % of the answers lost",
         "one writer, seven readers" if single else "create and compare-and-swap",
         histories=3 * rounds,
         calls=calls,
-        **{"outcome unknown": unknown, "not linearizable": 0},
+        requests=requests,
+        faults=faults,
+        **{"outcome unknown": unknown, "not linearizable": refused},
     )
 
 

@@ -26,6 +26,7 @@ class _Selector(selectors.BaseSelector):
     def __init__(self) -> None:
         self.inner = selectors.DefaultSelector()
         self.flies = False
+        self.silence = SILENCE
         self.ahead = 0.0
         self.stopped = 0.0
 
@@ -39,7 +40,7 @@ class _Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if not self.flies or timeout is None or timeout <= 0:
             return self.inner.select(timeout)
-        events = self.inner.select(SILENCE)
+        events = self.inner.select(self.silence)
         if not events:
             self.ahead += timeout
         return events
@@ -72,7 +73,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._virtual.now()
 
     @contextmanager
-    def flying(self) -> Iterator[None]:
+    def flying(self, silence: float) -> Iterator[None]:
+        self._virtual.silence = silence
         self._virtual.switch(True)
         try:
             yield
@@ -80,11 +82,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             self._virtual.switch(False)
 
 
-def flying() -> AbstractContextManager[None]:
-    """Let time fly on the running loop while this context lasts."""
+def flying(silence: float = SILENCE) -> AbstractContextManager[None]:
+    """Let time fly on the running loop while this context lasts; to the next timer after that much real silence."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop), "mark the test `virtual_time`"
-    return loop.flying()
+    return loop.flying(silence)
 
 
 def now() -> float:
