@@ -69,10 +69,11 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """The chaos tests at length, and their figures into the docs; with ASYNCZARR_CHAOS=long ten times as much."""
+    """The chaos tests at length, an hour at most, and their figures into the docs; ASYNCZARR_CHAOS=long: ten times."""
     install(session, "test")
     env = {"ASYNCZARR_CHAOS": os.environ.get("ASYNCZARR_CHAOS", "chaos")}
-    options = ["-o", "faulthandler_timeout=0"]  # a test may take hours here, and is then not stuck
+    # A test may take long here and is then not stuck. Of two cores, one server and its clients leave much of one idle.
+    options = ["-n", "2", "--dist", "loadgroup", "-o", "faulthandler_timeout=0"]
     session.run("python", "-m", "pytest", "tests/chaos", *options, *session.posargs, env=env)
     session.run("python", "-m", "tests.chaos.figures")
 

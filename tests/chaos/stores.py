@@ -13,7 +13,7 @@ from asynczarr.testing.fault_proxy import FaultProxy
 from asynczarr.testing.fault_server import FaultServer
 
 SOON = 60.0
-"""Seconds in which what ends at once must have ended: a busy machine is slow, and what was left behind stays for ever."""
+"""Seconds in which what ends at once must have ended: a busy machine is slow, but what was left behind stays."""
 
 __all__ = ["SOON", "bare", "quick", "stacked", "wrapped"]
 

@@ -70,9 +70,7 @@ def _kills(seen: _Seen, rounds: int, target: Any, url: str, **options: Any) -> I
 
 
 @pytest.mark.parametrize("backend", ["filesystem", "lmdb"])
-async def test_every_acknowledged_write_is_there(
-    backend: str, tmp_path: Path, scale: Any, figure: Any
-) -> None:
+async def test_every_acknowledged_write_is_there(backend: str, tmp_path: Path, scale: Any, figure: Any) -> None:
     if backend == "lmdb":
         pytest.importorskip("lmdb")
     url = f"lmdb://{tmp_path}/lmdb" if backend == "lmdb" else f"file://{tmp_path}/files"

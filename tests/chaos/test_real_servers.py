@@ -92,15 +92,24 @@ async def test_a_stream_goes_on_when_its_server_is_killed(
     """Killed in the middle of a read and started again: every chunk comes, once, and is right."""
     reach = REACH[server_name]
     data = np.arange(128 * 128).reshape(128, 128)
-    kills, slowest = scale(1, 10, 50), 0.0
-    async with wrapped(await reach.open(server), policy=_patient()) as store:
+    kills, slowest, lost, wrong = scale(1, 20, 100), 0.0, 0, 0
+    async with (
+        FaultProxy(server.port) as proxy,
+        wrapped(await reach.open(server, proxy.port), policy=_patient()) as store,
+    ):
         array = await az.create_array(store, shape=data.shape, dtype=data.dtype, chunks=(16, 16))
         await array.write(data)
         await asyncio.sleep(6 if server_name == "azurite" else 0)  # until its index is on disk
+        proxy.forget()
         for _ in range(kills):
             begin = time.monotonic()
-            await _streamed_through_a_kill(reach, server, array, data)
+            seen, different = await _streamed_through_a_kill(reach, server, array, data)
+            lost += 64 - seen
+            wrong += different
             slowest = max(slowest, time.monotonic() - begin)
+        requests = len(proxy.requests)
+        assert (lost, wrong) == (0, 0)
+        assert 64 * kills <= requests <= 3 * 64 * kills, "what was under way is asked for again, and no more"
         with pytest.raises(az.StoreError):  # without patience: one typed error, soon
             await _read_while_gone(reach, server, array)
         assert (await array.read() == data).all()
@@ -108,25 +117,27 @@ async def test_a_stream_goes_on_when_its_server_is_killed(
         "Servers killed by SIGKILL while an array is streamed",
         f"{reach.backend} on {server_name}",
         kills=kills,
-        **{"chunks lost": 0, "wrong values": 0, "slowest stream, s": slowest},
+        requests=requests,
+        **{"chunks lost": lost, "wrong values": wrong, "slowest stream, s": slowest},
     )
 
 
-async def _streamed_through_a_kill(reach: Reach, server: Any, array: az.Array, data: Any) -> None:
+async def _streamed_through_a_kill(reach: Reach, server: Any, array: az.Array, data: Any) -> tuple[int, int]:
+    """How many chunks came, and how many of their values are wrong."""
     restarted = None
-    seen = 0
+    seen = wrong = 0
     try:
         async for chunk in array.stream_chunks(max_bytes=20_000):
             seen += 1
             if seen == 10:
                 restarted = asyncio.ensure_future(reach.restart(server))
             row, column = (16 * each for each in chunk.index)
-            assert (chunk.data == data[row : row + 16, column : column + 16]).all()
+            wrong += int((chunk.data != data[row : row + 16, column : column + 16]).sum())
             await asyncio.sleep(0.001)
     finally:
         if restarted is not None:
             await restarted
-    assert seen == 64
+    return seen, wrong
 
 
 async def _read_while_gone(reach: Reach, server: Any, array: az.Array) -> None:
@@ -142,7 +153,7 @@ async def _read_while_gone(reach: Reach, server: Any, array: az.Array) -> None:
         try:
             await impatient.get("c/0/0")
         finally:
-            assert time.monotonic() - begin < 25
+            assert time.monotonic() - begin < 60, "its deadline is 20 s"
     finally:
         await reach.begin(server)
 
@@ -157,19 +168,20 @@ def _bare(store: Any) -> Any:
 async def test_acknowledged_writes_survive(server_name: str, server: Any, scale: Any, figure: Any) -> None:
     """Four writers; the server is killed while they write. What was acknowledged is there, or something newer."""
     reach = REACH[server_name]
-    kills = scale(1, 10, 50)
+    kills, lost, torn = scale(1, 20, 100), 0, 0
     acknowledged: dict[str, int] = {}
     asked: dict[str, int] = {}
-    unknown = 0
+    unknown = writes = 0
     stop = False
 
     async def writer(store: Store, name: int) -> None:
-        nonlocal unknown
+        nonlocal unknown, writes
         number = 0
         while not stop:
             key = f"w/{name}/{number % 10}"
             number += 1
             asked[key] = number
+            writes += 1
             try:
                 await store.set(key, b"%d " % number * 500)
                 acknowledged[key] = number
@@ -188,21 +200,23 @@ async def test_acknowledged_writes_survive(server_name: str, server: Any, scale:
         await asyncio.gather(*writers)
         for key, number in acknowledged.items():
             value = await _patient_get(store, key)
-            found = int(value.split()[0])
-            assert value == b"%d " % found * 500, "a torn value"
-            assert number <= found <= asked[key], "an acknowledged write is lost"
-    writes = sum(asked.values())
+            found = 0 if value is None else int(value.split()[0])
+            torn += value is not None and value != b"%d " % found * 500
+            lost += found < number
+            assert found <= asked[key], "what nobody has written"
     assert acknowledged
+    assert (lost, torn) == (0, 0)
     figure(
         "Servers killed by SIGKILL while four clients write",
         f"{reach.backend} on {server_name}",
         kills=kills,
         keys=len(acknowledged),
-        **{"acknowledged writes lost": 0, "torn": 0, "writes without an answer": unknown, "last numbers, sum": writes},
+        writes=writes,
+        **{"acknowledged writes lost": lost, "torn": torn, "writes without an answer": unknown},
     )
 
 
-async def _patient_get(store: Store, key: str) -> bytes:
+async def _patient_get(store: Store, key: str) -> bytes | None:
     async with asyncio.timeout(60):
         while True:
             try:
@@ -210,5 +224,4 @@ async def _patient_get(store: Store, key: str) -> bytes:
             except az.StoreError:
                 await asyncio.sleep(0.1)
                 continue
-            assert value is not None, "an acknowledged key is gone"
-            return bytes(value)
+            return None if value is None else bytes(value)

@@ -63,7 +63,7 @@ async def _work(proxy: FaultProxy) -> tuple[int, int]:
 async def test_faults(proxy: FaultProxy, name: str, scale: Any, figure: Any) -> None:
     calm, _ = await _work(proxy)
     begin = time.monotonic()
-    arrays = scale(1, 50, 500)
+    arrays = scale(1, 30, 300)
     requests = faults = wrong = 0
     for number in range(arrays):
         drawn = proxy.faults = Drawn(TOXICS[name], seed=seed() + number, at_most=3)
@@ -92,7 +92,10 @@ async def test_latency_and_bandwidth(proxy: FaultProxy) -> None:
         await store.get("k")
         proxy.forget()
         with flying():
-            for latency, bandwidth, seconds in ((0.02, None, 3 * 0.04), (0.0, 1_000_000, 2 * 64 * len(values[0]) / 1e6)):
+            for latency, bandwidth, seconds in (
+                (0.02, None, 3 * 0.04),
+                (0.0, 1_000_000, 2 * 64 * len(values[0]) / 1e6),
+            ):
                 proxy.latency, proxy.bandwidth = latency, bandwidth
                 begin = now()
                 await asyncio.gather(*(store.set(f"{number}", value) for number, value in enumerate(values)))

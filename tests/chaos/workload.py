@@ -127,7 +127,7 @@ async def count_together(store: Store, increments: int, *, clients: int = 8, key
             group.create_task(client())
     found, _ = await _look(store, key)
     assert found is not None
-    assert len(set(landed)) == len(landed), "two writers were told that the same count is theirs"
-    tally.lost_updates = max(0, tally.succeeded - found)
-    assert tally.succeeded <= found <= tally.succeeded + tally.unknown + tally.failed
+    assert found <= tally.succeeded + tally.unknown + tally.failed, "something was counted twice"
+    told_twice = len(landed) - len(set(landed))  # two writers were told that the same count is theirs
+    tally.lost_updates = max(told_twice, tally.succeeded - found)
     return tally
