@@ -63,7 +63,7 @@ ENFORCING = ("moto", "ceph", "fake_gcs", "azurite", "redis")
 async def test_clients_with_keys_of_their_own(server_name: str, server: Any, scale: Any, figure: Any) -> None:
     begun = time.monotonic()
     async with _through(server_name, server) as (store, proxy, drawn):
-        tally = await count_alone(store, scale(160, 100_000, 1_000_000))
+        tally = await count_alone(store, scale(160, 100_000, 1_000_000), clients=16)
         wire = {"sent": sum(proxy.sent.values()), "lost": drawn.met[LOST]}
         check(tally, wire)
         assert tally.succeeded > 0.97 * tally.writes
