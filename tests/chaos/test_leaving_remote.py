@@ -64,8 +64,11 @@ class _Nothing:
         async with asyncio.timeout(SOON):
             while self.tasks() - self.before or self.server.busy:
                 await asyncio.sleep(0.001)
-        sent = len(self.server.requests)
-        await asyncio.sleep(0.01)  # a caller that was cancelled from within would notice here
+        sent = -1
+        while sent != len(self.server.requests):  # what was sent before it was left may still arrive
+            sent = len(self.server.requests)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)  # a caller that was cancelled from within would notice here
         assert len(self.server.requests) == sent, "a stream that was left still sends requests"
         self.loop.set_exception_handler(None)
         task = asyncio.current_task()
