@@ -99,7 +99,7 @@ async def _play(store: Store, rounds: int, calls: int, *, single: bool, number: 
 @pytest.mark.parametrize("single", [False, True], ids=["conditional writes", "one writer"])
 async def test_under_lost_acknowledgements(single: bool, scale: Any, figure: Any) -> None:
     calls = unknown = refused = requests = faults = 0
-    rounds = scale(6, 2000, 20_000)
+    rounds = scale(6, 1000, 10_000)
     for number in range(rounds):
         faulty = FaultyStore(az.MemoryStore(), ALONE if single else CONDITIONAL, seed=seed() + number)
         store = wrapped(faulty)

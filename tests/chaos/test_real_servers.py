@@ -74,7 +74,7 @@ async def test_clients_with_keys_of_their_own(server_name: str, server: Any, sca
 async def test_clients_that_share_a_counter(server_name: str, server: Any, scale: Any, figure: Any) -> None:
     begun = time.monotonic()
     async with _through(server_name, server) as (store, proxy, drawn):
-        tally = await count_together(store, scale(40, 2000, 20_000))
+        tally = await count_together(store, scale(40, 800, 20_000))
         wire = {"sent": sum(proxy.sent.values()), "lost": drawn.met[LOST]}
         check(tally, wire)
         report(figure, f"{REACH[server_name].backend} on {server_name}, one counter", tally, wire, begun)
