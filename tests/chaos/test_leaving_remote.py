@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 import asynczarr as az
 from asynczarr.testing.fault_server import FaultServer
-from asynczarr.testing.wire_faults import Drawn, WireFault
+from asynczarr.testing.wire_faults import Drawn, WireFault, seed
 
 from .stores import SOON, stacked
 
@@ -101,6 +102,49 @@ async def test_break_error_and_timeout(served: Any, make: Any) -> None:
             async with make(array) as stream:
                 async for _ in stream:
                     await anyio.sleep(0.002)
+
+
+async def test_at_any_moment(served: Any, make: Any, scale: Any, figure: Any, request: pytest.FixtureRequest) -> None:
+    """Left by break or error after any number of items, by a deadline or cancelled at any turn of the loop."""
+    server, array = served
+    chance = random.Random(seed())
+    streams = scale(4, 300, 3000)
+    before, left, requests = asyncio.all_tasks() - server.tasks, 0, 0
+    for _ in range(streams):
+        server.forget()
+        async with _Nothing(server):
+            task = asyncio.ensure_future(_leave(make(array), chance.choice(["break", "error", "deadline"]), chance))
+            for _ in range(chance.choice([chance.randrange(400), 1_000_000])):
+                if task.done():
+                    break
+                await asyncio.sleep(0)
+            task.cancel()
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+            assert outcome is None or isinstance(outcome, ZeroDivisionError | TimeoutError | asyncio.CancelledError)
+        left += len(asyncio.all_tasks() - server.tasks - before)
+        requests += len(server.requests)
+        assert len(server.requests) <= 3 * 2 * 16, (
+            "an index and a run of chunks for each shard, tried again at most twice"
+        )
+    assert left == 0
+    name, weather = request.node.callspec.params["make"], request.node.callspec.params["served"]
+    figure(
+        "Streams over a network, left at any moment",
+        f"{name}, {weather}",
+        requests=requests,
+        **{"streams left": streams, "tasks left": left},
+    )
+
+
+async def _leave(stream: Any, way: str, chance: random.Random) -> None:
+    items = chance.randrange(20)
+    async with asyncio.timeout(chance.uniform(0, 0.02) if way == "deadline" else None):
+        async for _ in stream:
+            items -= 1
+            if items < 0 and way == "break":
+                break
+            if items < 0 and way == "error":
+                raise ZeroDivisionError
 
 
 async def test_collected_and_nested(served: Any, make: Any) -> None:
