@@ -58,7 +58,7 @@ class _Nothing:
         return asyncio.all_tasks() - self.server.tasks
 
     def complain(self, context: dict[str, Any]) -> None:
-        """Note what asyncio complains about; a reset that no one awaited, of either end, only by number if so wanted."""
+        """Note what asyncio complains about; an unawaited reset, of either end, only by number if so wanted."""
         if self.count_resets and isinstance(context.get("exception"), ConnectionResetError):
             self.resets += 1
         else:
