@@ -72,6 +72,11 @@ class Wrapper(StoreBase):
         return self.inner.url
 
     @property
+    def service(self) -> str:
+        """That of the wrapped store."""
+        return getattr(self.inner, "service", "")
+
+    @property
     def capabilities(self) -> Capabilities:
         """Those of the wrapped store, without its blocking half: policies wait."""
         return replace(self.inner.capabilities, sync=False, many=False)

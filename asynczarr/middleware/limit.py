@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
 
-    The count is shared by all stores of one endpoint (``scheme://host-or-bucket``) in one event loop; each store waits
+    The count is shared by all stores of one endpoint (service, account or bucket) in one event loop; each store waits
     until it is below its own limits. Nobody overtakes, so that small requests cannot keep a large one waiting for ever;
     one that is larger than `max_bytes` goes alone.
 
@@ -54,7 +54,7 @@ class Limit(Wrapper):
             raise ValueError(f"at least one request and one byte must be allowed, not {requests} and {max_bytes}")
         self._limits = _Limits(requests, max_bytes)
         self._estimate = float(estimate)
-        self._share = share
+        self._share = endpoint(inner) if share is None else share
 
     @property
     def limited(self) -> bool:
@@ -88,7 +88,7 @@ class Limit(Wrapper):
             yield name
 
     def _gate(self) -> _Gate:
-        return _gates.get(self._share if self._share is not None else endpoint(self.url), _Gate)
+        return _gates.get(self._share, _Gate)
 
     def _size(self, request: Request) -> int:
         """Bytes that a request will move, as far as one can tell."""

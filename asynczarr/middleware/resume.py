@@ -32,7 +32,7 @@ class Resume(Wrapper):
     def __init__(self, inner: Store, *, times: int = 3, policy: RetryPolicy | None = None) -> None:
         super().__init__(inner)
         self._times = times
-        self._budget = (policy and policy.budget) or RetryBudget.of(inner.url)
+        self._budget = (policy and policy.budget) or RetryBudget.of(inner)
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""

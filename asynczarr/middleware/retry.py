@@ -38,7 +38,7 @@ class Retry(Wrapper):
 
     def __init__(self, inner: Store, *, policy: RetryPolicy | None = None, remember: int = 100_000) -> None:
         super().__init__(inner)
-        self._attempts = Attempts(policy, inner.url)
+        self._attempts = Attempts(policy, inner)
         self._remember = remember
 
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:

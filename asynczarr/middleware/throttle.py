@@ -51,7 +51,7 @@ class Throttle(Wrapper):
         super().__init__(inner)
         self._most_asked = most_asked
         self._clock = clock or SystemClock()
-        self._share = share
+        self._share = endpoint(inner) if share is None else share
 
     @property
     def rate(self) -> float | None:
@@ -78,8 +78,7 @@ class Throttle(Wrapper):
             yield name
 
     def _pace(self) -> _Pace:
-        name = self._share if self._share is not None else endpoint(self.url)
-        return _paces.get(name, lambda: _Pace(self._clock))
+        return _paces.get(self._share, lambda: _Pace(self._clock))
 
 
 class CubicRate:

@@ -28,12 +28,19 @@ class RemoteStore(GuardedStore):
         read_only: refuse writes (``Unsupported``).
     """
 
+    _service = ""
+
     def __init__(self, root: str, prefix: str, *, read_only: bool) -> None:
         folder = prefix.strip("/")
         self._prefix = validate_prefix(folder + "/") if folder else ""
         self._url = f"{root}/{folder}" if folder else root
         write = not read_only
         self._capabilities = Capabilities(write=write, create=write, cas=write, metadata=write, versions=True)
+
+    @property
+    def service(self) -> str:
+        """Address of a service that counts the requests to all its buckets together; empty where each has its own."""
+        return self._service
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request."""
