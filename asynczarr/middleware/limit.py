@@ -23,7 +23,7 @@ class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
 
     The count is shared by all stores of one endpoint (service, account or bucket) in one event loop; each store waits
-    until it is below its own limits. Nobody overtakes, so that small requests cannot keep a large one waiting for ever;
+    until it is below its own limits. One around another counts for itself, so that both limits hold. Nobody overtakes, so that small requests cannot keep a large one waiting for ever;
     one that is larger than `max_bytes` goes alone.
 
     Bytes are known from ranges and from what is written. Where they are not, an estimate is taken that every answer
@@ -54,7 +54,7 @@ class Limit(Wrapper):
             raise ValueError(f"at least one request and one byte must be allowed, not {requests} and {max_bytes}")
         self._limits = _Limits(requests, max_bytes)
         self._estimate = float(estimate)
-        self._share = endpoint(inner) if share is None else share
+        self._share = _not_inside(inner, endpoint(inner) if share is None else share)
 
     @property
     def limited(self) -> bool:
@@ -108,6 +108,18 @@ class Limit(Wrapper):
             return
         for size in sizes:
             self._estimate = max(float(size), 0.9 * self._estimate + 0.1 * size)
+
+
+def _not_inside(inner: Store, name: str) -> str:
+    """The name of a count that no limit inside has: a request that holds its place would wait for itself."""
+    taken, store = set(), inner
+    while isinstance(store, Wrapper):
+        if isinstance(store, Limit):
+            taken.add(store._share)
+        store = store.inner
+    while name in taken:
+        name = f"around {name}"
+    return name
 
 
 @dataclass(frozen=True, slots=True)
