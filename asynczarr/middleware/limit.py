@@ -6,9 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TypeVar
 
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from ..types import Parts
 from .base import Request, Wrapper
 from .endpoint import PerEndpoint, endpoint
@@ -23,8 +26,8 @@ class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
 
     The count is shared by all stores of one endpoint (service, account or bucket) in one event loop; each store waits
-    until it is below its own limits. One around another counts for itself, so that both limits hold. Nobody overtakes, so that small requests cannot keep a large one waiting for ever;
-    one that is larger than `max_bytes` goes alone.
+    until it is below its own limits. One around another counts for itself, so that both limits hold. Nobody overtakes,
+    so that small requests cannot keep a large one waiting for ever; one that is larger than `max_bytes` goes alone.
 
     Bytes are known from ranges and from what is written. Where they are not, an estimate is taken that every answer
     trues up: it follows a larger one at once and smaller ones slowly.
@@ -75,13 +78,22 @@ class Limit(Wrapper):
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """Wait for room, then do the call."""
         gate, size = self._gate(), self._size(request)
-        await gate.enter(size, self._limits)
+        if not gate.enter(size, self._limits):
+            await self._wait(request, gate, size)
         try:
             answer = await send()
         finally:
             gate.leave(size)
         self._true_up(request, answer)
         return answer
+
+    async def _wait(self, request: Request, gate: _Gate, size: int) -> None:
+        begun, requests, nbytes = monotonic(), gate.requests, gate.bytes
+        await gate.wait(size, self._limits)
+        if hooks.active:
+            store, delay = public(self.url), monotonic() - begun
+            verb, key = request.verb, request.key
+            hooks.emit(events.Limit(store=store, verb=verb, key=key, delay=delay, requests=requests, nbytes=nbytes))
 
     async def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
         async for name in steps(names, lambda send: self.around(request, send)):
@@ -138,10 +150,15 @@ class _Gate:
         self.bytes = 0
         self._waiting: deque[tuple[int, _Limits, asyncio.Future[None]]] = deque()
 
-    async def enter(self, size: int, limits: _Limits) -> None:
-        if not self._waiting and self._has_room(size, limits):
-            self._take(size)
-            return
+    def enter(self, size: int, limits: _Limits) -> bool:
+        """Go in at once, if there is room and nobody waits."""
+        if self._waiting or not self._has_room(size, limits):
+            return False
+        self._take(size)
+        return True
+
+    async def wait(self, size: int, limits: _Limits) -> None:
+        """Go in when all who came before have, and there is room."""
         admitted = asyncio.get_running_loop().create_future()
         self._waiting.append((size, limits, admitted))
         try:
