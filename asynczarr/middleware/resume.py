@@ -44,7 +44,7 @@ class Resume(Wrapper):
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
-        """See ``Store.get_ranges``. A read of several ranges begins anew."""
+        """See ``Store.get_ranges``. Of several ranges, what retries asks again for those that broke."""
         try:
             return await self.inner.get_ranges(key, ranges, if_version=if_version)
         except (ConnectionFailed, Truncated) as error:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TypeAlias
 
-__all__ = ["answer_awaited", "answer_begins", "watch_answer"]
+from ..types import ByteRange, Parts
+
+__all__ = ["TakePart", "answer_awaited", "answer_begins", "part_arrives", "watch_answer", "watching_parts"]
 
 _Watcher: TypeAlias = Callable[[int | None], None]
 
 _watcher: ContextVar[_Watcher | None] = ContextVar("asynczarr_answer", default=None)
+
+TakePart: TypeAlias = Callable[[Sequence[ByteRange], int, Parts], None]
+
+watching_parts: ContextVar[TakePart | None] = ContextVar("asynczarr_parts", default=None)
+"""Called with what :func:`part_arrives` is."""
+
+
+def part_arrives(ranges: Sequence[ByteRange], number: int, part: Parts) -> None:
+    """Say that one range of a ``get_ranges`` is there. It is optional: if the call fails, it need not be read again.
+
+    Args:
+        ranges: what the store was given, the very object: other ranges are of no use to those around it.
+        number: which of them.
+        part: its bytes alone.
+    """
+    take = watching_parts.get()
+    if take is not None:
+        take(ranges, number, part)
 
 
 def answer_awaited() -> None:
