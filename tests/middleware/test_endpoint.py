@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import asynczarr as az
-import asynczarr.store.s3.client  # reads files when it is imported: here, and not on an event loop
 from asynczarr.errors import BudgetExhausted, Unavailable
 from asynczarr.middleware import Checksum, Limit, Retry, RetryBudget, RetryPolicy, Throttle
 from asynczarr.middleware.endpoint import endpoint
@@ -14,6 +13,8 @@ from asynczarr.store.gcs import GCSStore
 from asynczarr.store.s3 import S3Store
 from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted, WireFault
+
+pytest.importorskip("asynczarr.store.s3.client")  # reads files when it is imported: here, and not on an event loop
 
 KEY = "AccountName=acc;AccountKey=c2VjcmV0"
 STORES = {

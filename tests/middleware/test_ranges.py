@@ -13,9 +13,10 @@ from asynczarr.testing.fault_server import FaultServer
 from asynczarr.testing.wire_faults import Scripted as Faults
 from asynczarr.testing.wire_faults import WireFault
 from asynczarr.types import ByteRange, Parts
-from tests.chaos.stores import stacked
 
 from .kit import Scripted, policy, virtual
+
+stacked = pytest.importorskip("tests.chaos.stores").stacked
 
 VALUE, OTHER = bytes(range(250)) * 4, bytes(range(250, 0, -1)) * 4
 RANGES = [*(ByteRange(40 * number, 40 * number + 8) for number in range(20)), ByteRange(-8)]

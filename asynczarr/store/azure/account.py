@@ -51,7 +51,8 @@ class Account:
         """Address without secrets, as far as it is known: the limits of Azure are those of an account."""
         if self.url is not None:
             return without_secrets(self.url)
-        fields = dict(part.partition("=")[::2] for part in (self.connection_string or "").split(";"))
+        parts = (part.partition("=") for part in (self.connection_string or "").split(";"))
+        fields = {name: value for name, _, value in parts}
         usual = f"https://{fields.get('AccountName')}.blob.{fields.get('EndpointSuffix', 'core.windows.net')}"
         return without_secrets(fields.get("BlobEndpoint", usual if "AccountName" in fields else ""))
 
