@@ -57,6 +57,8 @@ class TokenBucket:
 
     async def take(self, tokens: float = 1.0) -> None:
         """Wait until so many may pass. More than `n` pass when the bucket is full, and those behind wait longer."""
+        if self._rate is None and self._missing(tokens) <= 0 and not self._turn.locked():
+            return  # nothing is held back, so that nobody waits who could be overtaken
         async with self._turn:
             while (wait := self._missing(tokens)) > 1e-9:
                 self._sleeping = start(partial(self._clock.sleep, wait))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ __all__ = ["PerEndpoint", "endpoint"]
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=1024)
 def endpoint(url: str) -> str:
     """The service and bucket that a store's url leads to: ``s3://bucket/a/b`` and ``s3://bucket/c`` share one."""
     scheme, mark, rest = url.partition("://")
@@ -30,7 +32,10 @@ class PerEndpoint(Generic[T]):
 
     def get(self, name: str, make: Callable[[], T]) -> T:
         """The object of an endpoint in the running loop; `make` makes the first."""
-        shared = self._loops.setdefault(asyncio.get_running_loop(), {})
+        loop = asyncio.get_running_loop()
+        shared = self._loops.get(loop)
+        if shared is None:
+            shared = self._loops[loop] = {}
         if name not in shared:
             shared[name] = make()
         return shared[name]
