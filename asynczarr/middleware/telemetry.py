@@ -68,13 +68,14 @@ class Telemetry(Wrapper):
 
     def get(self, key: str, byte_range: ByteRange | None = None) -> Coroutine[Any, Any, BytesLike | None]:
         """See ``Store.get``."""
-        return (super() if hooks.active else self.inner).get(key, byte_range)
+        return super().get(key, byte_range) if hooks.active else self.inner.get(key, byte_range)
 
     def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Coroutine[Any, Any, Parts | None]:
         """See ``Store.get_ranges``."""
-        return (super() if hooks.active else self.inner).get_ranges(key, ranges, if_version=if_version)
+        get_ranges = super().get_ranges if hooks.active else self.inner.get_ranges
+        return get_ranges(key, ranges, if_version=if_version)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
