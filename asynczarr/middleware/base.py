@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..store.base import Capabilities, Store, StoreBase
@@ -88,7 +89,7 @@ class Wrapper(StoreBase):
         if self._passes:
             return self.inner.get(key, byte_range)
         ranges = () if byte_range is None else (byte_range,)
-        return self.around(Request("get", key, ranges), lambda: self.inner.get(key, byte_range))
+        return self.around(Request("get", key, ranges), partial(self.inner.get, key, byte_range))
 
     def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
@@ -97,7 +98,7 @@ class Wrapper(StoreBase):
         if self._passes:
             return self.inner.get_ranges(key, ranges, if_version=if_version)
         request = Request("get_ranges", key, tuple(ranges), conditional=if_version is not None)
-        return self.around(request, lambda: self.inner.get_ranges(key, ranges, if_version=if_version))
+        return self.around(request, partial(self.inner.get_ranges, key, ranges, if_version=if_version))
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
