@@ -43,6 +43,12 @@ class Threads:
         crew = self._crews.get(asyncio.get_running_loop())
         return self._limit if crew is None else self._limit - crew.active
 
+    @property
+    def waiting(self) -> int:
+        """Calls of the running event loop that wait for a thread."""
+        crew = self._crews.get(asyncio.get_running_loop())
+        return 0 if crew is None else crew.waiting
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` in a thread. A cancelled call returns when the thread has; only then its slot is free."""
         loop = asyncio.get_running_loop()
@@ -129,6 +135,11 @@ class _Crew:
         self._queue: deque[_Job] = deque()
         self._unlimited = CapacityLimiter(float("inf"))  # `active` is what counts
         self.active = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls in the queue."""
+        return len(self._queue)
 
     def put(self, job: _Job) -> None:
         """Send a thread for a call, or queue it behind others if there may be no more threads."""

@@ -9,7 +9,7 @@ from typing import TypeVar, TypeVarTuple
 
 from ..threads import Threads
 
-__all__ = ["idle", "pool_size", "run", "set_pool_size"]
+__all__ = ["idle", "pool_size", "run", "set_pool_size", "waiting"]
 
 KEPT_BYTES = 8 * 2**20
 """Freed bytes that malloc may keep (twice as many) for each thread."""
@@ -40,6 +40,11 @@ def set_pool_size(size: int) -> None:
 def idle() -> int:
     """Threads of the pool that have nothing to do for the running event loop."""
     return _threads.idle
+
+
+def waiting() -> int:
+    """Calls of the running event loop that wait for a thread of the pool."""
+    return _threads.waiting
 
 
 async def run(function: Callable[[*_Args], _T], *args: *_Args) -> _T:

@@ -113,8 +113,8 @@ class Loader(Generic[R]):
         await self._brake.passed()
         if self._sync is not None:
             if not self._blocking and batch.cost <= INLINE_BYTES:
-                return self._load_sync(self._sync, batch)
-            return await pool.run(self._load_sync, self._sync, batch)
+                return self.load_here(batch)
+            return await pool.run(self.load_here, batch)
         encoded = await gather([self._fetch(wanted) for wanted in batch.fetches])
         return await self._decoded(list(zip(batch.fetches, encoded, strict=True)), batch.cost <= INLINE_BYTES)
 
@@ -146,8 +146,10 @@ class Loader(Generic[R]):
         if isinstance(self._array.store, Wrapper):
             self._array.store.forget(key)
 
-    def _load_sync(self, store: SyncStore, batch: Batch) -> list[R | Failure]:
-        return self._decoder.decode(self._fetch_sync(store, batch.fetches))
+    def load_here(self, batch: Batch) -> list[R | Failure]:
+        """Like :meth:`load` in the calling thread, for a store that blocks or is in memory."""
+        assert self._sync is not None
+        return self._decoder.decode(self._fetch_sync(self._sync, batch.fetches))
 
     def _fetch_sync(self, store: SyncStore, fetches: list[Fetch]) -> Iterator[Fetched]:
         """Lazily, as the decoder asks for them; without `collect` an error is the last."""

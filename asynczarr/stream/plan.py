@@ -17,7 +17,18 @@ from ..selection import Projection, Projections, Selection
 from ..types import Coords
 from .stored import StoredArray
 
-__all__ = ["Batch", "Fetch", "Piece", "Position", "batches", "fetches", "inner_axes", "inner_origin", "project"]
+__all__ = [
+    "Batch",
+    "Fetch",
+    "Piece",
+    "Position",
+    "batches",
+    "fetch_of",
+    "fetches",
+    "inner_axes",
+    "inner_origin",
+    "project",
+]
 
 Position = tuple[int, int]
 """Place of a piece in its plan: number of the stored object, number of the chunk within it."""
@@ -127,17 +138,17 @@ def fetches(
     group: list[Piece] = []
     for piece in _kept(_pieces(array, projections, start), keep):
         if group and (piece is None or piece.stored is not group[0].stored):
-            yield _fetch(array, group)
+            yield fetch_of(array, group)
             group = []
         if piece is None:
             yield None
             continue
         group.append(piece)
         if len(group) == most:
-            yield _fetch(array, group)
+            yield fetch_of(array, group)
             group, most = [], limit
     if group:
-        yield _fetch(array, group)
+        yield fetch_of(array, group)
 
 
 def _pieces(array: StoredArray, projections: Projections, start: Position) -> Iterator[Piece]:
@@ -166,7 +177,8 @@ def _kept(pieces: Iterator[Piece], keep: Callable[[Piece], bool] | None) -> Iter
             yield None
 
 
-def _fetch(array: StoredArray, pieces: list[Piece]) -> Fetch:
+def fetch_of(array: StoredArray, pieces: list[Piece]) -> Fetch:
+    """Read these chunks of one stored object together."""
     stored = pieces[0].stored
     if array.shard is None:
         regular = stored.shape == array.chain.spec.shape

@@ -10,12 +10,14 @@ import numpy as np
 
 from ..codec import pool
 from ..selection import Selection
+from ..telemetry import hooks
 from .budget import ByteBudget
 from .limits import MAX_REQUESTS
-from .load import Brake, Loader
+from .load import INLINE_BYTES, Brake, Loader
 from .place import place
-from .plan import BATCH_BYTES, BATCH_PIECES, SHARD_RUN_BYTES, Piece, batches, fetches, project
+from .plan import BATCH_BYTES, BATCH_PIECES, SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .stored import StoredArray
+from .together import together
 from .window import Window
 
 __all__ = ["MAX_BYTES", "WindowShape", "read", "shape_of_window"]
@@ -31,6 +33,9 @@ READ_BYTES = 2**24
 
 BATCHES = 8
 """Batches of requests to a remote store that fit into the byte budget, or half as many runs of shards."""
+
+MANY_WAITING = 16
+"""Reads in the queue from which on the next ones are done together: of a few, hardly any two want the same chunk."""
 
 SHARES = 4
 """Batches for each thread at least, so that all end at about the same time."""
@@ -64,10 +69,13 @@ async def read(
 
     projections = await project(array, selection)
     shape = shape_of_window(array, concurrency, max_bytes, projections.count)
-    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake, requests=shape.slots)
     plan = fetches(array, projections, max_bytes=shape.run)
     portions = batches(plan, target=shape.target, most=shape.most, ramp=False)
     first, second = next(portions, None), next(portions, None)
+    if first is not None and second is None and _joins(array, first, timeout, brake):
+        await together(array).read(array, first.fetches, out)
+        return
+    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake, requests=shape.slots)
     if first is not None and second is None:  # nothing to overlap: no task, no window
         await loader.load(first)
         return
@@ -87,6 +95,16 @@ async def read(
 
 def _pair(piece: Piece, chunk: np.ndarray[Any, np.dtype[Any]] | None) -> tuple[Piece, Any]:
     return piece, chunk
+
+
+def _joins(array: StoredArray, batch: Batch, timeout: float | None, brake: Brake | None) -> bool:
+    """Whether so many wait for a thread before a small read that some may want the same chunks."""
+    capabilities = array.store.capabilities
+    if not capabilities.sync or pool.waiting() < MANY_WAITING:
+        return False
+    if timeout is not None or brake is not None or hooks.active:  # these are of one read only
+        return False
+    return capabilities.blocking or batch.cost > INLINE_BYTES
 
 
 class WindowShape(NamedTuple):

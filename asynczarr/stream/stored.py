@@ -26,7 +26,7 @@ SMALL_CHUNK = 256 * 1024
 """Bytes of chunks that are better handled several at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredArray:
     """What reading and writing chunks takes.
 

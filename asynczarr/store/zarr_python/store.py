@@ -195,7 +195,7 @@ class ZarrPythonStore(GuardedStore):
         buffer = await self._store.get(key, self._prototype, self._request(part))
         if buffer is None:
             return None
-        data = memoryview(buffer.as_numpy_array())
+        data = buffer.as_numpy_array().data
         if part.length is not None and len(data) > part.length:
             raise IntegrityError(f"asked for {part.length} bytes, got {len(data)}")
         return data
