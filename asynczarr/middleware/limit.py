@@ -107,7 +107,7 @@ class Limit(Wrapper):
         if isinstance(answer, Parts):
             pairs = zip(request.ranges, answer.data, strict=True)
             sizes = [len(data) for part, data in pairs if part.length is None]
-        elif isinstance(answer, _BYTES) and all([part.length is None for part in request.ranges]):
+        elif isinstance(answer, _BYTES) and all(part.length is None for part in request.ranges):
             sizes = [len(answer)]
         else:
             return

@@ -230,7 +230,7 @@ async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def _forget(tasks: list[asyncio.Task[T]]) -> None:
-    """End the tasks that still run, and keep none: an error holds the frame of its caller, which need not hold bytes."""
+    """End the tasks that still run, and keep none: an error holds the frame of its caller, and no more."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
