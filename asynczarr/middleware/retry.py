@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from ..errors import StoreError, Unavailable
 from ..store.base import Store
@@ -41,9 +41,9 @@ class Retry(Wrapper):
         self._attempts = Attempts(policy, inner.url)
         self._remember = remember
 
-    def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """See :meth:`Wrapper.around`."""
-        return self._attempts.run(request, send, resend=not (request.writes and request.conditional))
+        return await self._attempts.run(request, send, resend=not (request.writes and request.conditional))
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """See ``Store.delete_many``. After a failure smaller batches are tried: some stores delete key by key."""
