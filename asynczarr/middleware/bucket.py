@@ -61,6 +61,8 @@ class TokenBucket:
 
     async def take(self, tokens: float = 1.0) -> None:
         """Wait until so many may pass. More than `n` pass when the bucket is full, and those behind wait longer."""
+        if self._rate is None and self._missing(tokens) <= 0 and not self._turn.locked():
+            return  # nothing is held back, so that nobody waits who could be overtaken
         self.waiting += 1
         try:
             async with self._turn:

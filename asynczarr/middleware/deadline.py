@@ -204,6 +204,11 @@ def _size(request: Request) -> int | None:
     if request.verb == "delete_many":
         return request.count * FLOOR // 10
     if request.verb == "get_ranges" or request.ranges:
-        lengths = [part.length for part in request.ranges]
-        return None if None in lengths else sum(length or 0 for length in lengths)
+        nbytes = 0
+        for part in request.ranges:
+            length = part.length
+            if length is None:
+                return None
+            nbytes += length
+        return nbytes
     return None if request.verb == "get" else 0

@@ -37,7 +37,10 @@ class PerEndpoint(Generic[T]):
 
     def get(self, name: str, make: Callable[[], T]) -> T:
         """The object of an endpoint in the running loop; `make` makes the first."""
-        shared = self._loops.setdefault(asyncio.get_running_loop(), {})
+        loop = asyncio.get_running_loop()
+        shared = self._loops.get(loop)
+        if shared is None:
+            shared = self._loops[loop] = {}
         if name not in shared:
             shared[name] = make()
         return shared[name]

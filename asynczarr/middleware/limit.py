@@ -21,6 +21,8 @@ __all__ = ["Limit"]
 
 T = TypeVar("T")
 
+_BYTES = (bytes, bytearray, memoryview)
+
 
 class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
@@ -106,15 +108,18 @@ class Limit(Wrapper):
         """Bytes that a request will move, as far as one can tell."""
         if request.verb == "get" and not request.ranges:
             return self.estimate
-        lengths = (part.length for part in request.ranges)
-        return request.size + sum(self.estimate if length is None else length for length in lengths)
+        size = request.size
+        for part in request.ranges:
+            length = part.length
+            size += self.estimate if length is None else length
+        return size
 
     def _true_up(self, request: Request, answer: object) -> None:
         """Learn from values whose size was not known."""
         if isinstance(answer, Parts):
             pairs = zip(request.ranges, answer.data, strict=True)
             sizes = [len(data) for part, data in pairs if part.length is None]
-        elif isinstance(answer, bytes | bytearray | memoryview) and all(part.length is None for part in request.ranges):
+        elif isinstance(answer, _BYTES) and all(part.length is None for part in request.ranges):
             sizes = [len(answer)]
         else:
             return

@@ -17,7 +17,7 @@ _ATTEMPTS = 4
 """How often a value may change while its ranges are read before they are cut out of one request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """What one request said of a value.
 
@@ -78,6 +78,9 @@ async def read_ranges(
         return readings[0].parts([reading.data for reading in readings])
     for _ in range(_ATTEMPTS):
         try:
+            if len(ranges) == 1:
+                only = await read(ranges[0], if_version)
+                return None if only is None else only.parts([only.data])
             return await _read_one_version(read, ranges, if_version, limit)
         except PreconditionFailed:
             if if_version is not None:

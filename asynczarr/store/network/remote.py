@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from ...errors import PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
@@ -61,9 +62,7 @@ class RemoteStore(GuardedStore):
         A range that lies past the end takes one more.
         """
         with self._reading(key):
-            return await read_ranges(
-                lambda part, version: self._read(key, part, version), ranges, if_version, limit=_AT_ONCE
-            )
+            return await read_ranges(partial(self._read, key), ranges, if_version, limit=_AT_ONCE)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. One request."""
