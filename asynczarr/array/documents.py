@@ -27,6 +27,8 @@ M = TypeVar("M", ArrayMetadata, GroupMetadata)
 ATTEMPTS = 100
 
 _WHOLE = [ByteRange(0, MAX_BYTES + 1)]
+_USUAL = [ByteRange(0, 2**20)]
+"""What is asked of a network first: limits and deadlines take a range for what comes."""
 
 V2_NAMES = (".zarray", ".zgroup", ".zattrs", ".zmetadata")
 NAMES = ("zarr.json", *V2_NAMES)
@@ -174,7 +176,10 @@ async def delete_documents(store: Store, path: str, names: tuple[str, ...] = NAM
 
 async def _read(store: Store, key: str) -> Document | None:
     async with request_slots(store):
-        return _document(store, key, await store.get_ranges(key, _WHOLE))
+        parts = await store.get_ranges(key, _USUAL)
+        if parts is not None and len(parts.data[0]) < parts.size <= MAX_BYTES:
+            parts = await store.get_ranges(key, _WHOLE)
+        return _document(store, key, parts)
 
 
 def _document(store: Store, key: str, parts: Parts | None) -> Document | None:

@@ -24,11 +24,15 @@ class TokenBucket:
         rate: ``(n, seconds)``, or ``None`` for as many as one likes.
         clock: how time passes.
 
+    Attributes:
+        waiting: callers that wait in :meth:`take`.
+
     Raises:
         ValueError: a rate that is not positive.
     """
 
     def __init__(self, rate: Rate | None, *, clock: Clock | None = None) -> None:
+        self.waiting: int = 0
         self._clock = clock or SystemClock()
         self._rate = _checked(rate)
         self._tokens = rate[0] if rate else 0.0
@@ -57,15 +61,21 @@ class TokenBucket:
 
     async def take(self, tokens: float = 1.0) -> None:
         """Wait until so many may pass. More than `n` pass when the bucket is full, and those behind wait longer."""
-        async with self._turn:
-            while (wait := self._missing(tokens)) > 1e-9:
-                self._sleeping = start(partial(self._clock.sleep, wait))
-                try:
-                    await asyncio.wait([self._sleeping])
-                finally:
-                    await end([self._sleeping])
-                    self._sleeping = None
-            self._tokens -= tokens
+        if self._rate is None and self._missing(tokens) <= 0 and not self._turn.locked():
+            return  # nothing is held back, so that nobody waits who could be overtaken
+        self.waiting += 1
+        try:
+            async with self._turn:
+                while (wait := self._missing(tokens)) > 1e-9:
+                    self._sleeping = start(partial(self._clock.sleep, wait))
+                    try:
+                        await asyncio.wait([self._sleeping])
+                    finally:
+                        await end([self._sleeping])
+                        self._sleeping = None
+                self._tokens -= tokens
+        finally:
+            self.waiting -= 1
 
     def _missing(self, tokens: float) -> float:
         """Seconds until so many may pass."""

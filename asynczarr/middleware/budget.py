@@ -6,6 +6,7 @@ import threading
 from weakref import WeakValueDictionary
 
 from ..errors import StoreError, Throttled
+from ..store.base import Store
 from .endpoint import endpoint
 
 __all__ = ["RetryBudget"]
@@ -35,9 +36,13 @@ class RetryBudget:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, url: str) -> RetryBudget:
-        """The budget that all stores of this process at the same endpoint share, for as long as one of them lives."""
-        name = endpoint(url)
+    def of(cls, where: Store | str) -> RetryBudget:
+        """The budget that all stores of this process at the same endpoint share, for as long as one of them lives.
+
+        Args:
+            where: a store, or its address.
+        """
+        name = endpoint(where)
         with _budgets_lock:
             budget = _budgets.get(name)
             if budget is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from ..telemetry import events, hooks
 from ..telemetry.address import public
 from ..types import Coords, Version
 from .lru import ByteLRU
+from .tasks import SharedCall
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +53,7 @@ class ChunkCache:
         self._lock = threading.Lock()
         self._lru: ByteLRU[_Slot, ChunkData] = ByteLRU(max_bytes, self._evicted)
         self._stores: WeakKeyDictionary[Store, dict[str, _Value]] = WeakKeyDictionary()
+        self._calls: dict[Hashable, SharedCall[ChunkData]] = {}
 
     @property
     def used(self) -> int:
@@ -136,6 +139,41 @@ class ChunkCache:
             else:
                 value.remove(slot)
         return chunk
+
+    async def load(
+        self,
+        store: Store,
+        key: str,
+        version: Version | None,
+        read: Callable[[], Awaitable[ChunkData]],
+        coords: Coords = (),
+        form: Hashable = None,
+    ) -> ChunkData:
+        """A chunk that is kept, or else what ``read()`` gives; who asks for it meanwhile shares that in one event loop.
+
+        A caller that is cancelled leaves the reading to the others, with the last one it is cancelled. An error is
+        raised to each of them, and not kept. Without a version nothing is shared. Nobody may write to the chunk.
+        """
+        if version is None:
+            return await read()
+        found = self.get(store, key, version, coords, form)
+        if found is not None:
+            return found
+        slot = (asyncio.get_running_loop(), store, key, version, coords, form)
+
+        async def kept() -> ChunkData:
+            chunk = self.put(store, key, version, await read(), coords, form)
+            chunk.flags.writeable = False
+            return chunk
+
+        def over() -> None:
+            if self._calls.get(slot) is call:
+                del self._calls[slot]
+
+        call = self._calls.get(slot)
+        if call is None:
+            call = self._calls[slot] = SharedCall(kept, over)
+        return await call.join()
 
     def discard(self, store: Store, key: str) -> None:
         """Forget the chunks of a value: it is being changed."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from ..errors import AttemptTimeout, DeadlineExceeded, StoreError
 from ..store.answer import watch_answer
 from ..store.base import Store
+from ..types import Parts
 from .base import Request, Wrapper
 from .listing import steps
 
@@ -54,7 +55,8 @@ class Deadline(Wrapper):
 
     Args:
         inner: the store that is wrapped.
-        total: seconds; what moves more than 15 MiB gets more, enough for two transfers at 256 KiB/s.
+        total: seconds; what moves more than 15 MiB gets more, enough for two transfers at 256 KiB/s. A range that is
+            read may bring less than it asks for, so that bytes count when they begin to come, if the store tells.
     """
 
     def __init__(self, inner: Store, *, total: float = 120.0) -> None:
@@ -64,20 +66,26 @@ class Deadline(Wrapper):
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """See :meth:`Wrapper.around`."""
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun, outer = loop.time(), _running.get()
         total = max(self._total, _two_transfers(_size(request) or 0))
-        running = _Running(min(begun + total, _outer()))
+        running = _Running(begun + total)
         token, scope = _running.set(running), asyncio.timeout(total)
+        promised = begun + (total if request.writes else self._total)
 
         def begins(nbytes: int) -> None:
-            end = begun + _two_transfers(nbytes)
-            if end > running.at:
-                running.at = end
-                _reschedule(scope, end)
+            nonlocal promised
+            promised = max(promised, begun + _two_transfers(nbytes))
+            awaited()
 
+        def awaited() -> None:
+            running.at = promised if outer is None else min(promised, outer.at)
+            _reschedule(scope, promised)
+
+        if outer is not None:
+            running.at = min(running.at, outer.at)
         try:
             async with scope:
-                with watch_answer(begins):
+                with watch_answer(begins, awaited):
                     return await send()
         except TimeoutError as error:
             if isinstance(error, StoreError) or not scope.expired():
@@ -95,15 +103,18 @@ class Deadline(Wrapper):
 class AttemptDeadline(Wrapper):
     """Ends one attempt that takes too long, so that another may go better. Put it inside of what retries.
 
-    The time to answer and the time for the body are limited one after the other if the store says when an answer
-    begins (:func:`~asynczarr.store.answer.answer_begins`), else only their sum.
+    The time to answer and the time for the body are limited one after the other if the store says when it waits for an
+    answer and when that begins (:mod:`asynczarr.store.answer`), else only their sum. Then nobody knows how many bytes a
+    read will bring: a range is the most, not the least. Time is given for as many as the range has, but not for more
+    than `assumed`, or than reads have brought lately; one that ran out of it may be slow rather than silent, and the
+    next has twice as long.
 
     Args:
         inner: the store that is wrapped.
         first_byte: seconds until the answer begins.
         body: seconds for the body at least.
         floor: bytes a second; a body of n bytes may take ``n / floor`` seconds if that is more.
-        assumed: bytes that a value of unknown size is taken to have until its answer begins.
+        assumed: bytes that a read is taken to bring at most until its answer begins.
     """
 
     def __init__(
@@ -120,35 +131,50 @@ class AttemptDeadline(Wrapper):
         self._body = body
         self._floor = floor
         self._assumed = assumed
+        self._expected = float(assumed)  # follows what reads bring: at once if that is more, slowly if it is less
         self._tells = False  # whether this store says when an answer begins: known once it has
 
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """See :meth:`Wrapper.around`."""
         loop = asyncio.get_running_loop()
-        scope = asyncio.timeout(self._limit(request))
+        begun, reading, size = loop.time(), request.verb in ("get", "get_ranges"), self._most(request)
+        scope, promised = asyncio.timeout(self._limit(request, size)), 0.0
 
-        def begins(nbytes: int) -> None:
+        def extend(seconds: float) -> None:
+            nonlocal promised
             self._tells = True
-            _reschedule(scope, loop.time() + self._time_for(nbytes))
+            promised = max(promised, loop.time() + seconds)
+            _reschedule(scope, promised)
 
-        begun = loop.time()
         try:
             async with scope:
-                with watch_answer(begins):
+                if not reading:
                     return await send()
+                with watch_answer(lambda nbytes: extend(self._time_for(nbytes)), lambda: extend(self._first_byte)):
+                    answer = await send()
         except TimeoutError as error:
             if isinstance(error, StoreError) or not scope.expired():
                 raise
+            if reading and not self._tells:
+                self._expected = max(self._expected, 2 * size)
             reason = f"no complete answer after {loop.time() - begun:.3g} s"
             raise AttemptTimeout(reason, store=self.url, key=request.key) from error
+        self._expected = max(self._assumed, _nbytes(answer), 0.9 * self._expected)
+        return answer
 
-    def _limit(self, request: Request) -> float:
+    def _most(self, request: Request) -> float:
+        """Bytes that a request is taken to move."""
+        size = _size(request)
+        if request.verb in ("get", "get_ranges"):
+            return min(self._expected, math.inf if size is None else size)
+        return size or 0
+
+    def _limit(self, request: Request, size: float) -> float:
         if request.verb in ("head", "delete") or (self._tells and request.verb in ("get", "get_ranges")):
             return self._first_byte
-        size = _size(request)
-        return self._first_byte + self._time_for(self._assumed if size is None else size)
+        return self._first_byte + self._time_for(size)
 
-    def _time_for(self, nbytes: int) -> float:
+    def _time_for(self, nbytes: float) -> float:
         return max(self._body, nbytes / self._floor)
 
     def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -164,9 +190,11 @@ def _reschedule(scope: asyncio.Timeout, when: float) -> None:
         scope.reschedule(when)
 
 
-def _outer() -> float:
-    running = _running.get()
-    return math.inf if running is None else running.at
+def _nbytes(answer: object) -> int:
+    """Bytes that an answer to a read has brought."""
+    if isinstance(answer, Parts):
+        return sum(len(data) for data in answer.data)
+    return len(answer) if isinstance(answer, bytes | bytearray | memoryview) else 0
 
 
 def _size(request: Request) -> int | None:
@@ -176,6 +204,11 @@ def _size(request: Request) -> int | None:
     if request.verb == "delete_many":
         return request.count * FLOOR // 10
     if request.verb == "get_ranges" or request.ranges:
-        lengths = [part.length for part in request.ranges]
-        return None if None in lengths else sum(length or 0 for length in lengths)
+        nbytes = 0
+        for part in request.ranges:
+            length = part.length
+            if length is None:
+                return None
+            nbytes += length
+        return nbytes
     return None if request.verb == "get" else 0

@@ -77,6 +77,6 @@ def _shared(name: str, store: Store, policy: RetryPolicy | None) -> dict[str, An
     if name == "hedge":
         from .budget import RetryBudget
 
-        budget = (policy and policy.budget) or RetryBudget.of(store.url)
+        budget = (policy and policy.budget) or RetryBudget.of(store)
         return {"budget": budget} | ({"clock": policy.clock} if policy else {})
     return {"clock": policy.clock} if policy and name in ("cache", "throttle") else {}

@@ -7,15 +7,22 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from ..store.base import Store
+
 __all__ = ["PerEndpoint", "endpoint"]
 
 T = TypeVar("T")
 
 
-def endpoint(url: str) -> str:
-    """The service and bucket that a store's url leads to: ``s3://bucket/a/b`` and ``s3://bucket/c`` share one."""
+def endpoint(where: Store | str) -> str:
+    """The service that a store or an address leads to.
+
+    It is what the store says (``service``), cut to scheme and host; else scheme and host, or bucket, of its URL:
+    ``s3://bucket/a/b`` and ``s3://bucket/c`` share one.
+    """
+    url = where if isinstance(where, str) else getattr(where, "service", "") or where.url
     scheme, mark, rest = url.partition("://")
-    host = rest.partition("?")[0].partition("/")[0]
+    host = rest.partition("?")[0].partition("/")[0].rpartition("@")[2]
     return f"{scheme}{mark}{host}" if host else url
 
 
@@ -30,7 +37,10 @@ class PerEndpoint(Generic[T]):
 
     def get(self, name: str, make: Callable[[], T]) -> T:
         """The object of an endpoint in the running loop; `make` makes the first."""
-        shared = self._loops.setdefault(asyncio.get_running_loop(), {})
+        loop = asyncio.get_running_loop()
+        shared = self._loops.get(loop)
+        if shared is None:
+            shared = self._loops[loop] = {}
         if name not in shared:
             shared[name] = make()
         return shared[name]

@@ -55,7 +55,7 @@ class Idempotency(Wrapper):
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         super().__init__(inner)
-        self._attempts = Attempts(policy, inner.url)
+        self._attempts = Attempts(policy, inner)
         self._new_id = new_id
         self._seen: OrderedDict[str, tuple[Version | None, Mapping[str, str]]] = OrderedDict()
 

@@ -6,9 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TypeVar
 
 from ..store.base import Store
+from ..telemetry import events, hooks
+from ..telemetry.address import public
 from ..types import Parts
 from .base import Request, Wrapper
 from .endpoint import PerEndpoint, endpoint
@@ -18,13 +21,15 @@ __all__ = ["Limit"]
 
 T = TypeVar("T")
 
+_BYTES = (bytes, bytearray, memoryview)
+
 
 class Limit(Wrapper):
     """Lets a request through when there is room for it and for its bytes, first come, first served.
 
-    The count is shared by all stores of one endpoint (``scheme://host-or-bucket``) in one event loop; each store waits
-    until it is below its own limits. Nobody overtakes, so that small requests cannot keep a large one waiting for ever;
-    one that is larger than `max_bytes` goes alone.
+    The count is shared by all stores of one endpoint (service, account or bucket) in one event loop; each store waits
+    until it is below its own limits. One around another counts for itself, so that both limits hold. Nobody overtakes,
+    so that small requests cannot keep a large one waiting for ever; one that is larger than `max_bytes` goes alone.
 
     Bytes are known from ranges and from what is written. Where they are not, an estimate is taken that every answer
     trues up: it follows a larger one at once and smaller ones slowly.
@@ -54,7 +59,7 @@ class Limit(Wrapper):
             raise ValueError(f"at least one request and one byte must be allowed, not {requests} and {max_bytes}")
         self._limits = _Limits(requests, max_bytes)
         self._estimate = float(estimate)
-        self._share = share
+        self._share = _not_inside(inner, endpoint(inner) if share is None else share)
 
     @property
     def limited(self) -> bool:
@@ -75,7 +80,8 @@ class Limit(Wrapper):
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """Wait for room, then do the call."""
         gate, size = self._gate(), self._size(request)
-        await gate.enter(size, self._limits)
+        if not gate.enter(size, self._limits):
+            await self._wait(request, gate, size)
         try:
             answer = await send()
         finally:
@@ -83,31 +89,54 @@ class Limit(Wrapper):
         self._true_up(request, answer)
         return answer
 
+    async def _wait(self, request: Request, gate: _Gate, size: int) -> None:
+        begun, requests, nbytes = monotonic(), gate.requests, gate.bytes
+        await gate.wait(size, self._limits)
+        if hooks.active:
+            store, delay = public(self.url), monotonic() - begun
+            verb, key = request.verb, request.key
+            hooks.emit(events.Limit(store=store, verb=verb, key=key, delay=delay, requests=requests, nbytes=nbytes))
+
     async def _listed(self, request: Request, names: AsyncIterator[str]) -> AsyncIterator[str]:
         async for name in steps(names, lambda send: self.around(request, send)):
             yield name
 
     def _gate(self) -> _Gate:
-        return _gates.get(self._share if self._share is not None else endpoint(self.url), _Gate)
+        return _gates.get(self._share, _Gate)
 
     def _size(self, request: Request) -> int:
         """Bytes that a request will move, as far as one can tell."""
         if request.verb == "get" and not request.ranges:
             return self.estimate
-        lengths = (part.length for part in request.ranges)
-        return request.size + sum(self.estimate if length is None else length for length in lengths)
+        size = request.size
+        for part in request.ranges:
+            length = part.length
+            size += self.estimate if length is None else length
+        return size
 
     def _true_up(self, request: Request, answer: object) -> None:
         """Learn from values whose size was not known."""
         if isinstance(answer, Parts):
             pairs = zip(request.ranges, answer.data, strict=True)
             sizes = [len(data) for part, data in pairs if part.length is None]
-        elif isinstance(answer, bytes | bytearray | memoryview) and all(part.length is None for part in request.ranges):
+        elif isinstance(answer, _BYTES) and all(part.length is None for part in request.ranges):
             sizes = [len(answer)]
         else:
             return
         for size in sizes:
             self._estimate = max(float(size), 0.9 * self._estimate + 0.1 * size)
+
+
+def _not_inside(inner: Store, name: str) -> str:
+    """The name of a count that no limit inside has: a request that holds its place would wait for itself."""
+    taken, store = set(), inner
+    while isinstance(store, Wrapper):
+        if isinstance(store, Limit):
+            taken.add(store._share)
+        store = store.inner
+    while name in taken:
+        name = f"around {name}"
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +155,15 @@ class _Gate:
         self.bytes = 0
         self._waiting: deque[tuple[int, _Limits, asyncio.Future[None]]] = deque()
 
-    async def enter(self, size: int, limits: _Limits) -> None:
-        if not self._waiting and self._has_room(size, limits):
-            self._take(size)
-            return
+    def enter(self, size: int, limits: _Limits) -> bool:
+        """Go in at once, if there is room and nobody waits."""
+        if self._waiting or not self._has_room(size, limits):
+            return False
+        self._take(size)
+        return True
+
+    async def wait(self, size: int, limits: _Limits) -> None:
+        """Go in when all who came before have, and there is room."""
         admitted = asyncio.get_running_loop().create_future()
         self._waiting.append((size, limits, admitted))
         try:

@@ -21,6 +21,7 @@ from ..errors import (
     Truncated,
     Unavailable,
 )
+from ..store.base import Store
 from ..telemetry import events, hooks
 from ..telemetry.address import public
 from . import deadline
@@ -91,10 +92,10 @@ def may_pass(error: StoreError) -> bool:
 class Attempts:
     """Runs requests to one store by a policy."""
 
-    def __init__(self, policy: RetryPolicy | None, url: str) -> None:
+    def __init__(self, policy: RetryPolicy | None, store: Store) -> None:
         self.policy: RetryPolicy = policy or RetryPolicy()
-        self.budget: RetryBudget = self.policy.budget or RetryBudget.of(url)
-        self.url = url
+        self.budget: RetryBudget = self.policy.budget or RetryBudget.of(store)
+        self.url: str = store.url
 
     async def run(self, request: Request, send: Callable[[], Awaitable[T]], *, resend: bool) -> T:
         """Await ``send()`` until it succeeds or a retry is not due.

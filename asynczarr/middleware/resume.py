@@ -32,7 +32,7 @@ class Resume(Wrapper):
     def __init__(self, inner: Store, *, times: int = 3, policy: RetryPolicy | None = None) -> None:
         super().__init__(inner)
         self._times = times
-        self._budget = (policy and policy.budget) or RetryBudget.of(inner.url)
+        self._budget = (policy and policy.budget) or RetryBudget.of(inner)
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""
@@ -44,7 +44,7 @@ class Resume(Wrapper):
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
-        """See ``Store.get_ranges``. A read of several ranges begins anew."""
+        """See ``Store.get_ranges``. Of several ranges, what retries asks again for those that broke."""
         try:
             return await self.inner.get_ranges(key, ranges, if_version=if_version)
         except (ConnectionFailed, Truncated) as error:

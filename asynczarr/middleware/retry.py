@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from ..errors import StoreError, Unavailable
+from ..errors import IntegrityError, PreconditionFailed, StoreError, Unavailable
+from ..store.answer import watching_parts
 from ..store.base import Store
+from ..types import ByteRange, BytesLike, Parts, Version
 from .base import Request, Wrapper
 from .listing import closing
 from .policy import Attempts, RetryPolicy, may_pass
@@ -25,7 +28,8 @@ class Retry(Wrapper):
     Reads, plain writes and deletes are repeated: the same bytes twice are the same as once. A conditional write or
     delete is repeated only if it is proven that the first never arrived; the rest is the work of
     :class:`~asynczarr.middleware.idempotency.Idempotency`, which goes around this. Bytes that fail their checksum are
-    read once more.
+    read once more. Of several ranges only those are asked for again that have not arrived, where the store tells
+    (:func:`~asynczarr.store.answer.part_arrives`), and on the condition that the value is still the same.
 
     A listing that breaks goes on after what it has given out: no name twice, and none lost that was there all the time.
 
@@ -38,12 +42,46 @@ class Retry(Wrapper):
 
     def __init__(self, inner: Store, *, policy: RetryPolicy | None = None, remember: int = 100_000) -> None:
         super().__init__(inner)
-        self._attempts = Attempts(policy, inner.url)
+        self._attempts = Attempts(policy, inner)
         self._remember = remember
 
     async def around(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         """See :meth:`Wrapper.around`."""
         return await self._attempts.run(request, send, resend=not (request.writes and request.conditional))
+
+    async def get_ranges(
+        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
+    ) -> Parts | None:
+        """See ``Store.get_ranges``."""
+        if len(ranges) < 2:
+            return await super().get_ranges(key, ranges, if_version=if_version)
+        arrived = _Arrived()
+
+        async def send() -> Parts | None:
+            have, pin = dict(arrived.data), if_version or arrived.version
+            left = arrived.asked = [part for part in ranges if part not in have]
+            try:
+                parts = await self.inner.get_ranges(key, left, if_version=pin)
+            except IntegrityError:
+                arrived.forget()  # nobody knows which of them
+                raise
+            except PreconditionFailed:
+                if pin == if_version:
+                    raise
+                arrived.forget()
+                arrived.asked = ranges
+                return await self.inner.get_ranges(key, ranges)
+            if parts is None or not have:
+                return parts
+            have.update(zip(left, parts.data, strict=True))
+            return replace(parts, data=[have[part] for part in ranges])
+
+        token = watching_parts.set(arrived.take)
+        try:
+            request = Request("get_ranges", key, tuple(ranges), conditional=if_version is not None)
+            return await self.around(request, send)
+        finally:
+            watching_parts.reset(token)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """See ``Store.delete_many``. After a failure smaller batches are tried: some stores delete key by key."""
@@ -94,6 +132,28 @@ class Retry(Wrapper):
         finally:
             async with closing(names):
                 pass
+
+
+class _Arrived:
+    """Ranges of one version of a value that were there when the rest of them failed."""
+
+    def __init__(self) -> None:
+        self.asked: Sequence[ByteRange] = ()
+        self.forget()
+
+    def forget(self) -> None:
+        self.version: Version | None = None
+        self.data: dict[ByteRange, BytesLike] = {}
+
+    def take(self, ranges: Sequence[ByteRange], number: int, part: Parts) -> None:
+        wanted, data = ranges[number], part.data[0]
+        start, stop = wanted.resolve(part.size)
+        if ranges is not self.asked or part.version is None or len(data) != stop - start:
+            return
+        if part.version != self.version:
+            self.forget()
+            self.version = part.version
+        self.data[wanted] = data
 
 
 class _Given:

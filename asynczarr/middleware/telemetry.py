@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -66,19 +66,16 @@ class Telemetry(Wrapper):
 
     # What is called often passes straight through while nobody listens: not even the request is put into words.
 
-    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
+    def get(self, key: str, byte_range: ByteRange | None = None) -> Coroutine[Any, Any, BytesLike | None]:
         """See ``Store.get``."""
-        if hooks.active:
-            return await super().get(key, byte_range)
-        return await self.inner.get(key, byte_range)
+        return super().get(key, byte_range) if hooks.active else self.inner.get(key, byte_range)
 
-    async def get_ranges(
+    def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
-    ) -> Parts | None:
+    ) -> Coroutine[Any, Any, Parts | None]:
         """See ``Store.get_ranges``."""
-        if hooks.active:
-            return await super().get_ranges(key, ranges, if_version=if_version)
-        return await self.inner.get_ranges(key, ranges, if_version=if_version)
+        get_ranges = super().get_ranges if hooks.active else self.inner.get_ranges
+        return get_ranges(key, ranges, if_version=if_version)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""

@@ -20,14 +20,20 @@ __all__ = ["CubicRate", "Throttle"]
 
 T = TypeVar("T")
 
+HEADROOM = 1.5
+"""How much faster than callers come requests may start: enough for a queue to end, too little for a stampede."""
+
 
 class Throttle(Wrapper):
     """Holds requests back once the service has asked to slow down, and finds the rate that it bears.
 
     Nothing is held back until the first ``Throttled``. From then on requests start at a rate: 0.7 of the one at which
     the service complained, then growing along a cubic curve, slowly near the rate of the last complaint and ever faster
-    beyond it. Complaints about requests that started before a cut belong to that cut. At twice the rate of the first
-    complaint the hold ends. A ``retry_after`` lets nothing start for that long.
+    beyond it. Complaints about requests that started before a cut belong to that cut. A ``retry_after`` lets nothing
+    start for that long.
+
+    The rate grows to 1.5 times the rate at which callers come, so that a queue gets shorter and does not stampede a
+    service that recovers. There, and once nobody waits, the hold ends.
 
     The rate is shared by all stores of one endpoint in one event loop. An error is passed on: to try again is the work
     of retries, outside of this.
@@ -45,7 +51,7 @@ class Throttle(Wrapper):
         super().__init__(inner)
         self._most_asked = most_asked
         self._clock = clock or SystemClock()
-        self._share = share
+        self._share = endpoint(inner) if share is None else share
 
     @property
     def rate(self) -> float | None:
@@ -72,8 +78,7 @@ class Throttle(Wrapper):
             yield name
 
     def _pace(self) -> _Pace:
-        name = self._share if self._share is not None else endpoint(self.url)
-        return _paces.get(name, lambda: _Pace(self._clock))
+        return _paces.get(self._share, lambda: _Pace(self._clock))
 
 
 class CubicRate:
@@ -93,26 +98,40 @@ class CubicRate:
         self._beta = beta
         self._scale = scale
         self._least = least
-        self._first = 0.0  # the rate at the cut that ended a time without limit
         self._last = 0.0  # the rate at the latest cut
         self._cut_at = 0.0
 
     def cut(self, now: float, measured: float) -> None:
         """Fall, from the rate allowed or from the one that was measured if it is lower."""
-        if self.rate is None:
-            self._first = self._last = max(measured, self._least)
-        else:
-            self._last = max(min(self.rate, measured), self._least)
+        self._last = max(measured if self.rate is None else min(self.rate, measured), self._least)
         self._cut_at = now
         self.rate = max(self._last * self._beta, self._least)
 
-    def grow(self, now: float) -> None:
-        """Follow the curve; at twice the rate of the first cut there is no limit any more."""
-        if self.rate is None:
-            return
-        back = (self._last * (1 - self._beta) / self._scale) ** (1 / 3)  # seconds until the rate is what it was
-        rate = self._scale * (now - self._cut_at - back) ** 3 + self._last
-        self.rate = None if rate >= 2 * self._first else max(self.rate, rate)
+    def grow(self, now: float, most: float) -> None:
+        """Follow the curve, up to the rate `most`."""
+        if self.rate is not None:
+            back = (self._last * (1 - self._beta) / self._scale) ** (1 / 3)  # seconds until the rate is what it was
+            rate = self._scale * (now - self._cut_at - back) ** 3 + self._last
+            self.rate = max(self.rate, min(rate, most))
+
+
+class _Meter:
+    """How many in the last second."""
+
+    __slots__ = ("_moments",)
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque()
+
+    def add(self, now: float) -> None:
+        self._moments.append(now)
+        self.count(now)
+
+    def count(self, now: float) -> int:
+        moments = self._moments
+        while moments and now - moments[0] > 1.0:
+            moments.popleft()
+        return len(moments)
 
 
 class _Pace:
@@ -122,24 +141,38 @@ class _Pace:
         self.cubic = CubicRate()
         self._clock = clock
         self._bucket = TokenBucket(None, clock=clock)
-        self._started: deque[float] = deque(maxlen=1000)
+        self._came, self._started = _Meter(), _Meter()
+        self._demand = 0  # most callers that came in one second of the hold, or just before it
         self._cuts = 0
 
     async def start(self) -> int:
         """Wait for the turn of a request; return how many cuts there were before it."""
+        now = self._clock.now()
+        self._came.add(now)
+        if self.cubic.rate is not None:
+            self._demand = max(self._demand, self._came.count(now))
         await self._bucket.take()
-        self._started.append(self._clock.now())
+        self._started.add(self._clock.now())
         return self._cuts
 
     def succeeded(self) -> None:
-        if self.cubic.rate is not None:
-            self.cubic.grow(self._clock.now())
+        rate, most = self.cubic.rate, HEADROOM * self._demand
+        if rate is None:
+            return
+        if rate >= most and not self._bucket.waiting:
+            self.cubic.rate = None
+        else:
+            self.cubic.grow(self._clock.now(), most)
+        if self.cubic.rate != rate:
             self._follow()
 
     def throttled(self, cut: int, pause: float) -> None:
         if cut == self._cuts:  # it knew of all cuts, and the rate is still too high
             self._cuts += 1
-            self.cubic.cut(self._clock.now(), self._measured())
+            now = self._clock.now()
+            if self.cubic.rate is None:
+                self._demand = self._came.count(now)
+            self.cubic.cut(now, self._started.count(now))
             self._follow()
         self._bucket.pause(pause)
 
@@ -148,15 +181,8 @@ class _Pace:
         if rate is None:
             self._bucket.rate = None
             return
-        burst = max(1.0, rate / 10)
+        burst = max(1.0, rate / 20)
         self._bucket.rate = (burst, burst / rate)
-
-    def _measured(self) -> float:
-        """Requests a second that started lately: those of the last second, or the last 1000."""
-        now = self._clock.now()
-        recent = [at for at in self._started if now - at <= 1.0]
-        span = now - recent[0] if len(recent) == self._started.maxlen else 1.0
-        return len(recent) / max(span, 1e-3)
 
 
 _paces: PerEndpoint[_Pace] = PerEndpoint()

@@ -1,13 +1,46 @@
-"""How a store tells those around it that an answer begins, so that a silent server and a long body are two things."""
+"""How a store tells those around it how far a read has come, so that a silent server and a long body are two things."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import TypeAlias
 
-__all__ = ["answer_begins", "watch_answer"]
+from ..types import ByteRange, Parts
 
-_watcher: ContextVar[Callable[[int], None] | None] = ContextVar("asynczarr_answer", default=None)
+__all__ = ["TakePart", "answer_awaited", "answer_begins", "part_arrives", "watch_answer", "watching_parts"]
+
+_Watcher: TypeAlias = Callable[[int | None], None]
+
+_watcher: ContextVar[_Watcher | None] = ContextVar("asynczarr_answer", default=None)
+
+TakePart: TypeAlias = Callable[[Sequence[ByteRange], int, Parts], None]
+
+watching_parts: ContextVar[TakePart | None] = ContextVar("asynczarr_parts", default=None)
+"""Called with what :func:`part_arrives` is."""
+
+
+def part_arrives(ranges: Sequence[ByteRange], number: int, part: Parts) -> None:
+    """Say that one range of a ``get_ranges`` is there. It is optional: if the call fails, it need not be read again.
+
+    Args:
+        ranges: what the store was given, the very object: other ranges are of no use to those around it.
+        number: which of them.
+        part: its bytes alone.
+    """
+    take = watching_parts.get()
+    if take is not None:
+        take(ranges, number, part)
+
+
+def answer_awaited() -> None:
+    """Say that a request to read is about to be sent, and that :func:`answer_begins` will tell of its answer.
+
+    A network store calls it in the task of the request, once for each request that it makes for a call.
+    """
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(None)
 
 
 def answer_begins(nbytes: int) -> None:
@@ -22,24 +55,31 @@ def answer_begins(nbytes: int) -> None:
 
 
 class watch_answer:  # noqa: N801 - used like a function; a generator would cost each request some microseconds
-    """Have `watcher` called with the size of each body that begins in this context, after those that watch already."""
+    """Have functions called for each request to read in this context, after those that watch already.
 
-    __slots__ = ("_token", "_watcher")
+    Args:
+        begins: with the size of each body that begins.
+        awaited: before each request.
+    """
 
-    def __init__(self, watcher: Callable[[int], None]) -> None:
-        self._watcher = watcher
+    __slots__ = ("_awaited", "_begins", "_token")
+
+    def __init__(self, begins: Callable[[int], None], awaited: Callable[[], None] | None = None) -> None:
+        self._begins = begins
+        self._awaited = awaited
 
     def __enter__(self) -> None:
-        outer, watcher = _watcher.get(), self._watcher
-        if outer is None:
-            self._token = _watcher.set(watcher)
-            return
+        outer, begins, awaited = _watcher.get(), self._begins, self._awaited
 
-        def both(nbytes: int) -> None:
-            outer(nbytes)
-            watcher(nbytes)
+        def watcher(nbytes: int | None) -> None:
+            if outer is not None:
+                outer(nbytes)
+            if nbytes is not None:
+                begins(nbytes)
+            elif awaited is not None:
+                awaited()
 
-        self._token = _watcher.set(both)
+        self._token = _watcher.set(watcher)
 
     def __exit__(self, *error: object) -> None:
         _watcher.reset(self._token)

@@ -164,6 +164,14 @@ class StoreBase(ABC):
     """
 
     @property
+    def service(self) -> str:
+        """Address of what stores of several URLs share, and with it their limits and budgets; empty: that of the URL.
+
+        An S3 bucket, say, whose service was given as ``endpoint_url``. Without secrets.
+        """
+        return ""
+
+    @property
     @abstractmethod
     def url(self) -> str:
         """See ``Store.url``."""

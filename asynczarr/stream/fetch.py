@@ -69,9 +69,11 @@ async def fetch(array: StoredArray, wanted: Fetch, timeout: float | None = None)
             return encoded
 
 
-async def _in_time(request: Coroutine[Any, Any, T], timeout: float | None) -> T:
-    if timeout is None:
-        return await request
+def _in_time(request: Coroutine[Any, Any, T], timeout: float | None) -> Coroutine[Any, Any, T]:
+    return request if timeout is None else _within(request, timeout)
+
+
+async def _within(request: Coroutine[Any, Any, T], timeout: float) -> T:
     try:
         async with asyncio.timeout(timeout):
             return await request

@@ -12,14 +12,13 @@ from ..errors import AsyncZarrError, CodecError
 from ..middleware.base import Wrapper
 from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
-from .budget import ByteBudget
 from .decode import TOGETHER_BYTES, Decoder, Failure, Fetched, Sink, Undecodable
 from .fetch import Encoded, fetch, fetch_many_sync, fetch_sync
 from .limits import MAX_REQUESTS
 from .plan import Batch, Fetch, Piece
 from .stored import StoredArray
 from .trace import busy_with, chunk_failed, reading
-from .window import Window
+from .window import ended
 
 __all__ = ["INLINE_BYTES", "Brake", "Loader", "gather"]
 
@@ -219,12 +218,25 @@ async def gather(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:
     Not by ``asyncio.TaskGroup``: before Python 3.13 one that failed leaves its caller marked as being cancelled, so
     that a timeout around it is not recognised as such any more.
     """
-    if len(jobs) == 1:
-        return [await jobs[0]]
-    window: Window[T] = Window(slots=len(jobs), budget=ByteBudget(1), ordered=True)
+    if len(jobs) < 2:
+        return [await job for job in jobs]
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(job) for job in jobs]
     try:
-        for job in jobs:
-            window.launch(job, 0)
-        return [(await window.pop())[0] for _ in jobs]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        return [task.result() for task in tasks if task.done()]
     finally:
-        await window.aclose()
+        await _forget(tasks)
+
+
+async def _forget(tasks: list[asyncio.Task[T]]) -> None:
+    """End the tasks that still run, and keep none: an error holds the frame of its caller, and no more."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+    if running:
+        await ended(running)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen: asyncio complains of errors that nobody has asked for
+    tasks.clear()

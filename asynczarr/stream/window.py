@@ -15,7 +15,7 @@ import anyio
 
 from .budget import ByteBudget
 
-__all__ = ["Window"]
+__all__ = ["Window", "ended"]
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Window(Generic[T]):
         self._closed = True
         self.cancel()
         try:
-            await _ended(list(self._running))
+            await ended(list(self._running))
         finally:
             self.budget.release(sum(self._costs.values()))
             self._free += sum(self._running.values())
@@ -135,7 +135,7 @@ class Window(Generic[T]):
             self._done.clear()
 
 
-async def _ended(tasks: list[asyncio.Task[T]]) -> None:
+async def ended(tasks: list[asyncio.Task[T]]) -> None:
     """Wait until all tasks have ended: an owner that is cancelled, even repeatedly, must not leave before its jobs."""
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):

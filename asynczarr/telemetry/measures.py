@@ -117,6 +117,8 @@ _hedged = _counter("asynczarr.request.hedged", "1", "reads asked for a second ti
 _add(_hedged, _one, lambda e: (scheme(e.store),), ev.Hedge)
 _throttled = _counter("asynczarr.throttle", "1", "times that a service asked to slow down", "scheme")
 _add(_throttled, _one, lambda e: (scheme(e.store),), ev.Throttle)
+_waited = _histogram("asynczarr.limit.delay", "s", "waits of requests for room below the limits", "scheme", "verb")
+_add(_waited, lambda e: e.delay, _verb, ev.Limit)
 
 _lookups = _counter("asynczarr.cache.lookups", "1", "lookups in caches", "cache", "result")
 _add(_lookups, _one, lambda e: (e.cache, "hit"), ev.CacheHit)

@@ -26,8 +26,8 @@ _FINISHED = (ev.Attempt, ev.Checkpoint, ev.Decode, ev.Encode)
 """Told of when they are over: spans that begin in the past."""
 
 _NOTES = (
-    *(ev.Retry, ev.RetryBudget, ev.Resume, ev.Hedge, ev.Throttle, ev.CacheHit, ev.CacheMiss, ev.CacheEvict),
-    *(ev.ShardRead, ev.WriteConflict, ev.ItemFailed),
+    *(ev.Retry, ev.RetryBudget, ev.Resume, ev.Hedge, ev.Throttle, ev.Limit),
+    *(ev.CacheHit, ev.CacheMiss, ev.CacheEvict, ev.ShardRead, ev.WriteConflict, ev.ItemFailed),
 )
 """Events of the span in which they happen. Progress is none: a span holds few events, and metrics tell it."""
 

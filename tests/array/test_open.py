@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import asynczarr as az
+from asynczarr.array.documents import find_many
+from asynczarr.middleware import Limit, Wrapper
+from asynczarr.types import ByteRange
 
 SPEC: dict[str, Any] = {"shape": (4, 6), "dtype": "f4", "chunks": (2, 3)}
 
@@ -240,3 +243,47 @@ async def test_values_that_do_not_fit() -> None:
     await array[1].write(np.arange(6))
     assert await array.read(out=out) is out
     np.testing.assert_array_equal(out[1], np.arange(6))
+
+
+class Far(Wrapper):
+    """A store behind a network, which remembers how much was asked for, and by how many at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(az.MemoryStore())
+        self.asked: list[ByteRange] = []
+        self.inside = self.most = 0
+
+    async def around(self, request: Any, send: Any) -> Any:
+        self.asked += request.ranges
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            await asyncio.sleep(0)
+            return await send()
+        finally:
+            self.inside -= 1
+
+
+async def test_a_document_is_asked_for_as_what_it_usually_is() -> None:
+    far = Far()
+    names = [f"g{number}" for number in range(40)]
+    for name in names:
+        await az.create_group(far.inner, name)
+    found = await find_many(Limit(far), names)
+    assert all(loaded is not None for loaded in found)
+    assert far.asked == [ByteRange(0, 2**20)] * 40
+    assert far.most == 40  # not as many as have room for 64 MiB each
+
+
+async def test_a_long_document_is_read_as_a_whole() -> None:
+    far = Far()
+    text = "x" * 2**20
+    await az.create_group(far.inner, "g", attributes={"text": text})
+    far.asked.clear()
+    assert (await az.open_group(far, "g")).metadata.attributes == {"text": text}
+    assert [part.start for part in far.asked] == [0, 0]
+    await far.inner.set("g/zarr.json", b" " * (64 * 2**20 + 1))
+    far.asked.clear()
+    with pytest.raises(az.MetadataError, match="more than"):
+        await az.open_group(far, "g")
+    assert len(far.asked) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 import threading
@@ -9,9 +10,12 @@ import threading
 import numpy as np
 import pytest
 
+from asynczarr.errors import Unavailable
 from asynczarr.middleware.chunk_cache import ChunkCache
 from asynczarr.store import MemoryStore
 from asynczarr.testing import VirtualClock
+
+from .harness import others, turns
 
 
 def chunk(value, size=100):
@@ -171,3 +175,80 @@ def test_threads():
 def test_negative_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="cannot be"):
         ChunkCache(**wrong)
+
+
+class Reader:
+    """Reads a chunk when it is let go, and counts."""
+
+    def __init__(self):
+        self.begun = self.ended = 0
+        self.gate = asyncio.Event()
+        self.error = None
+
+    async def __call__(self):
+        self.begun += 1
+        try:
+            await self.gate.wait()
+            if self.error is not None:
+                raise self.error
+            return chunk(self.begun)
+        finally:
+            self.ended += 1
+
+
+async def test_a_chunk_is_read_once_for_all_who_ask_meanwhile():
+    cache, store, read = ChunkCache(), MemoryStore(), Reader()
+    asked = [asyncio.create_task(cache.load(store, "c/0", "v1", read)) for _ in range(5)]
+    other = asyncio.create_task(cache.load(store, "c/0", "v2", read))
+    unknown = [asyncio.create_task(cache.load(store, "c/0", None, read)) for _ in range(2)]
+    await turns()
+    assert read.begun == 1 + 1 + 2
+    read.gate.set()
+    found = await asyncio.gather(*asked)
+    assert {id(one) for one in found} == {id(found[0])}
+    assert not found[0].flags.writeable
+    await asyncio.gather(other, *unknown)
+    assert await cache.load(store, "c/0", "v2", read) is await other
+    assert read.begun == 4
+    assert others() == set()
+
+
+@pytest.mark.parametrize("leaves", [[0], [1], [0, 1]])
+async def test_who_is_cancelled_leaves_the_reading_to_the_others(leaves):
+    cache, store, read = ChunkCache(), MemoryStore(), Reader()
+    asked = [asyncio.create_task(cache.load(store, "c/0", "v1", read)) for _ in range(2)]
+    await turns()
+    for number in leaves:
+        asked[number].cancel()
+    await asyncio.wait([asked[number] for number in leaves])
+    assert (read.begun, read.ended) == (1, 1 if len(leaves) == 2 else 0)
+    if len(leaves) == 2:
+        assert others() == set()
+        asked = [asyncio.create_task(cache.load(store, "c/0", "v1", read))]
+        await turns()
+    read.gate.set()
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in done].count(np.ndarray) == 1
+    assert read.begun == len(leaves)
+    assert others() == set()
+
+
+async def test_an_error_is_everybodys_and_not_kept():
+    cache, store, read = ChunkCache(), MemoryStore(), Reader()
+    read.error = Unavailable("no")
+    read.gate.set()
+    failed = await asyncio.gather(*(cache.load(store, "c/0", "v1", read) for _ in range(3)), return_exceptions=True)
+    assert {type(error) for error in failed} == {Unavailable}
+    assert len({id(error) for error in failed}) == 3
+    read.error = None
+    assert (await cache.load(store, "c/0", "v1", read))[0] == read.begun == 2
+
+
+async def test_what_is_not_kept_is_shared_all_the_same():
+    cache, store, read = ChunkCache(10), MemoryStore(), Reader()
+    read.gate.set()
+    one, two = await asyncio.gather(*(cache.load(store, "c/0", "v1", read) for _ in range(2)))
+    assert one is two
+    assert not one.flags.writeable
+    await cache.load(store, "c/0", "v1", read)
+    assert read.begun == 2

@@ -10,7 +10,7 @@ from asynczarr.errors import AttemptTimeout, ConnectionFailed, DeadlineExceeded,
 from asynczarr.middleware import AttemptDeadline, Deadline, Retry, RetryBudget
 from asynczarr.middleware.deadline import time_left
 from asynczarr.store import MemoryStore
-from asynczarr.store.answer import answer_begins
+from asynczarr.store.answer import answer_awaited, answer_begins
 from asynczarr.types import ByteRange
 
 from .kit import Scripted, after, policy, take, virtual
@@ -89,6 +89,83 @@ async def test_head_and_body_are_limited_one_after_the_other():
         await ours.get("k", ByteRange(0, 100 * MIB))
     assert now() - begun == pytest.approx(10)
     assert store.calls == ["get"] * 5
+
+
+DOCUMENT = ByteRange(0, 64 * MIB + 1)
+"""As a metadata document is read that may have 64 MiB, and has one KiB."""
+
+
+async def silent(send):
+    """A server from which no byte comes, asked by a store that tells how far it is."""
+    answer_awaited()
+    await forever(send)
+
+
+@virtual
+async def test_a_range_that_is_asked_for_is_no_promise():
+    store, begun = Scripted(silent, silent), now()
+    await store.inner.set("k", b"v")
+    assert await Retry(AttemptDeadline(store), policy=policy()).get_ranges("k", [DOCUMENT])
+    assert store.calls == ["get_ranges"] * 3
+    assert now() - begun == pytest.approx(2 * 10 + 0.025 + 0.05)
+    for ask, seconds in ((DOCUMENT, 120), (None, 120)):
+        begun = now()
+        with pytest.raises(DeadlineExceeded):
+            await Deadline(Scripted(silent)).get("k", ask)
+        assert now() - begun == pytest.approx(seconds)
+
+
+@virtual
+async def test_a_store_that_does_not_tell_gets_more_time_only_when_it_needs_it():
+    store = Scripted(forever, forever, after(1000), after(200), forever, forever)
+    ours, spent = AttemptDeadline(store), []
+    await store.inner.set("k", bytes(200))
+    for _ in range(3):
+        begun = now()
+        with pytest.raises(AttemptTimeout):
+            await ours.get("k", ByteRange(0, 100 * MIB))
+        spent.append(now() - begun)
+    assert spent == pytest.approx([10 + 64, 10 + 128, 10 + 256])
+    await ours.get("k", ByteRange(0, 100 * MIB))  # a slow line, on which the fourth attempt succeeds
+    for ask in (DOCUMENT, ByteRange(0, 100)):
+        begun = now()
+        with pytest.raises(AttemptTimeout):
+            await ours.get("k", ask)
+        spent.append(now() - begun)
+    assert spent[3:] == pytest.approx([10 + 256, 25], abs=0.1)
+    for _ in range(50):
+        await ours.get("k", ByteRange(0, 100))
+    store.script = [forever]
+    begun = now()
+    with pytest.raises(AttemptTimeout):
+        await ours.get("k", DOCUMENT)
+    assert now() - begun == pytest.approx(10 + 64)
+
+
+@virtual
+async def test_several_requests_of_one_call():
+    async def play(send):
+        for size, head, body in ((100, 9, 14), (20 * MIB, 9, 70), (100, 9, 14)):
+            answer_awaited()
+            await asyncio.sleep(head)
+            answer_begins(size)
+            await asyncio.sleep(body)
+        return await send()
+
+    async def together(send):
+        answer_awaited()
+        answer_awaited()
+        answer_begins(20 * MIB)
+        await asyncio.sleep(5)
+        answer_begins(100)
+        await asyncio.sleep(70)  # the first body is not held to the time of the second
+        return await send()
+
+    store = Scripted(play, together)
+    ours = Deadline(AttemptDeadline(store), total=200)
+    await ours.get("k")
+    await ours.get("k", DOCUMENT)
+    assert store.calls == ["get"] * 2
 
 
 @virtual

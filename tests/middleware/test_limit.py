@@ -49,6 +49,22 @@ async def test_all_stores_of_an_endpoint_share_the_count():
     assert shelf.most == 9
 
 
+async def test_one_around_another_waits_for_nothing_of_its_own():
+    shelf = Turns(MemoryStore("nested"), 3)
+    inside = Limit(shelf, requests=2, max_bytes=100)
+    both = [Limit(Turns(Limit(inside, requests=3)), requests=4), Limit(inside, requests=1, share="memory://nested")]
+    await shelf.inner.set("k", b"x" * 100)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(both[0].get("k", ByteRange(0, 100)) for _ in range(20)))
+        assert (len(shelf.calls), shelf.most) == (20, 1)  # the bytes of one
+        await asyncio.gather(*(store.head("k") for _ in range(20) for store in (both[0], inside)))
+        assert (len(shelf.calls), shelf.most) == (60, 2)  # together
+        shelf.most = 0
+        await asyncio.gather(*(both[1].head("k") for _ in range(20)))
+        assert (len(shelf.calls), shelf.most) == (80, 1)  # the stricter one outside
+    assert [store.in_flight for store in (inside, *both)] == [(0, 0)] * 3
+
+
 @pytest.mark.parametrize(
     ("url", "name"),
     [

@@ -210,15 +210,19 @@ class RemoteFaults:
                 await Resume(bare).get("a/k")
             assert len(server.requests) <= 3  # Azure answers the same if the key is missing, and is asked
 
-    async def test_it_tells_when_an_answer_begins(self, cloud):
+    async def test_it_tells_when_it_waits_for_an_answer_and_when_that_begins(self, cloud):
         cloud.service.write("a/k", VALUE, {})
         sizes = []
+
+        def awaited():
+            sizes.append("awaited")
+
         async with cloud.server() as server, cloud.make(server.url) as store:
-            with watch_answer(sizes.append):
+            with watch_answer(sizes.append, awaited):
                 await store.get("a/k")
                 await store.get("a/k", ByteRange(5, 50))
                 await store.head("a/k")
-            assert sizes == [100, 45]
+            assert sizes == ["awaited", 100, "awaited", 45]
 
     @pytest.mark.parametrize("verb", ["get a range", "get_ranges"])
     async def test_a_range_that_is_ignored(self, cloud, verb):

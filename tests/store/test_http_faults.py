@@ -200,11 +200,11 @@ async def test_a_broken_body_is_gone_on_with(reset):
                 reply.cut, reply.reset = 30, reset
 
         server.fault = break_the_first
-        with watch_answer(sizes.append):
+        with watch_answer(sizes.append, lambda: sizes.append("awaited")):
             assert await Resume(bare).get("k") == VALUE
         assert server.seen == [("GET", ""), ("GET", "bytes=30-")]
         assert server.requests[1].headers["if-range"] == '"1"'
-        assert sizes == [100, 70]
+        assert sizes == ["awaited", 100, "awaited", 70]
 
 
 async def test_a_body_of_unknown_length_is_refused():

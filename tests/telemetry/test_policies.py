@@ -16,6 +16,7 @@ from asynczarr.middleware.chunk_cache import ChunkCache
 from asynczarr.middleware.default import stack
 from asynczarr.middleware.hedge import Hedge
 from asynczarr.middleware.idempotency import Idempotency
+from asynczarr.middleware.limit import Limit
 from asynczarr.middleware.policy import RetryPolicy
 from asynczarr.middleware.resume import Resume
 from asynczarr.middleware.retry import Retry
@@ -140,6 +141,30 @@ async def test_throttling(seen: list[Any]) -> None:
     (told,) = of(seen, events.Throttle)
     assert told.delay == 0.02
     assert told.rate > 0
+
+
+async def test_waiting_for_room(seen: list[Any]) -> None:
+    class Slow(Wrapper):
+        async def around(self, request, send):
+            await asyncio.sleep(0.02)
+            return await send()
+
+    store = Limit(Slow(MemoryStore()), requests=1, share="test_waiting_for_room")
+    ask = [ByteRange(0, 10)]
+    await store.get_ranges("a", ask)
+    assert not seen  # it did not wait
+    await asyncio.gather(*(store.get_ranges(key, ask) for key in "abc"))
+    told = of(seen, events.Limit)
+    assert [(event.verb, event.key, event.requests, event.nbytes) for event in told] == [
+        *[("get_ranges", "b", 1, 10), ("get_ranges", "c", 1, 10)]
+    ]
+    assert 0.01 < told[0].delay < told[1].delay
+    seen.clear()
+    tasks = [asyncio.create_task(store.head("a")) for _ in range(2)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
+    assert not of(seen, events.Limit)  # it never began
 
 
 async def test_hedging(seen: list[Any]) -> None:

@@ -16,6 +16,7 @@ import asynczarr as az
 from asynczarr.errors import PreconditionFailed, Throttled, Truncated, Unavailable
 from asynczarr.middleware.base import Wrapper
 from asynczarr.middleware.hedge import Hedge
+from asynczarr.middleware.limit import Limit
 from asynczarr.middleware.policy import RetryPolicy
 from asynczarr.middleware.resume import Resume
 from asynczarr.middleware.retry import Retry
@@ -99,6 +100,8 @@ async def policies() -> None:
     store = Telemetry(Hedge(Retry(resumed, policy=RetryPolicy(rand=lambda: 0.001)), least=1, window=9, extra=1.0))
     for _ in range(3):  # Throttle, RetryBudget, Retry, Attempt; Resume; Hedge
         assert await store.get("k") == value
+    held = Limit(weak, requests=1, share="test_scenario")
+    await asyncio.gather(held.get("k"), held.get("k"))  # Limit
 
 
 async def test_every_event_is_emitted(seen: list[Any], tmp_path) -> None:

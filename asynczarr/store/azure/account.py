@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import KeyInvalid, Unauthenticated
-from ..url import bucket_and_prefix
+from ..url import bucket_and_prefix, without_secrets
 
 __all__ = ["Account", "Credentials", "find_account", "parts_of_url"]
 
@@ -45,6 +45,16 @@ class Account:
     connection_string: str | None = field(default=None, repr=False)
     credential: Any = field(default=None, repr=False)
     identity: bool = False
+
+    @property
+    def service(self) -> str:
+        """Address without secrets, as far as it is known: the limits of Azure are those of an account."""
+        if self.url is not None:
+            return without_secrets(self.url)
+        parts = (part.partition("=") for part in (self.connection_string or "").split(";"))
+        fields = {name: value for name, _, value in parts}
+        usual = f"https://{fields.get('AccountName')}.blob.{fields.get('EndpointSuffix', 'core.windows.net')}"
+        return without_secrets(fields.get("BlobEndpoint", usual if "AccountName" in fields else ""))
 
 
 def parts_of_url(url: str) -> tuple[str, str, str | None]:

@@ -85,8 +85,10 @@ class AzureStore(RemoteStore):
             from . import client as azure
             from . import transport
         given = Credentials(connection_string, account_key, sas_token, credential, anonymous)
+        found = find_account(account, endpoint, given, store=self.url)
+        self._service = found.service
         options = azure.Options(
-            find_account(account, endpoint, given, store=self.url),
+            found,
             container,
             single_put_size=single_put_size,
             verify=verify,

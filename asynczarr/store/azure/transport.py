@@ -22,7 +22,7 @@ from ...errors import (
     Unavailable,
 )
 from ...types import ByteRange
-from ..answer import answer_begins
+from ..answer import answer_awaited, answer_begins
 from ..network.body import read_body
 from ..network.exchange import failure_of, wait_of
 from ..network.ranges import PastTheEnd, verify_range
@@ -69,12 +69,15 @@ class Transport(AioHttpTransport):
             PastTheEnd: it was for a range that begins where the blob has ended.
             NoBytes: it was for a range, and no byte came.
         """
+        reading = request.method == "GET"
+        if reading:
+            answer_awaited()
         try:
             response: Any = await super().send(request, stream=True, **config)
         except AzureError as error:
             cause = error.inner_exception
             raise connection_error(cause if isinstance(cause, Exception) else error) from cause or error
-        reading, answer = request.method == "GET", response.internal_response
+        answer = response.internal_response
         part = _RANGE(request.headers.get("x-ms-range", ""))
         length = None
         if part and response.status_code == 416:  # the library would ask again

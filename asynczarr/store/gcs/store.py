@@ -87,6 +87,7 @@ class GCSStore(RemoteStore):
             read_timeout=read_timeout,
             max_connections=max_connections,
         )
+        self._service = "" if options.root == _PUBLIC else options.root
         self._all = f"/storage/v1/b/{quote(bucket, safe='')}/o"
         self._missing = gcs.Missing
         self._failure = gcs.failure

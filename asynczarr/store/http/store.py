@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ...errors import IntegrityError, PreconditionFailed, Truncated, Unavailable, Unsupported
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..answer import answer_begins
+from ..answer import answer_awaited, answer_begins
 from ..base import Capabilities
 from ..extras import extra
 from ..network.pinned import Reading, read_ranges
@@ -185,6 +185,7 @@ class HTTPStore(ReadOnlyStore):
         if pin is not None and headers:
             # Not If-Match: after a 412 nginx promises to keep the connection, closes it, and the next request fails.
             headers["If-Range"] = pin
+        answer_awaited()
         response = await self._send("GET", key, headers)
         if response is None:
             return None

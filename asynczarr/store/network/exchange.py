@@ -9,7 +9,7 @@ import aiohttp
 
 from ...errors import IntegrityError, QuotaExceeded, StoreError, Throttled
 from ...types import ByteRange, Version
-from ..answer import answer_begins
+from ..answer import answer_awaited, answer_begins
 from .body import read_body
 from .ranges import verify_range
 from .session import connection_error
@@ -57,6 +57,8 @@ async def exchange(
         Truncated: the body of a read broke off; with what came.
         IntegrityError: the range was ignored, or the body is longer than it may be.
     """
+    if byte_range is not None:
+        answer_awaited()
     try:
         response = await request
     except (aiohttp.ClientError, OSError) as error:

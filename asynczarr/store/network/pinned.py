@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ...errors import IntegrityError, PreconditionFailed
+from ...errors import AttemptTimeout, IntegrityError, PreconditionFailed, StoreError, Throttled, Truncated, Unavailable
 from ...types import ByteRange, BytesLike, Parts, Version
+from ..answer import part_arrives
 from .together import together
 
 __all__ = ["ReadRange", "Reading", "read_ranges"]
@@ -16,7 +17,7 @@ _ATTEMPTS = 4
 """How often a value may change while its ranges are read before they are cut out of one request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """What one request said of a value.
 
@@ -53,6 +54,9 @@ async def read_ranges(
     A value that changes in between is read again from the beginning, and if it never rests, by one request for all
     that lies between the ranges.
 
+    After a failure that may pass nothing begins, and what is under way is waited for: who tries again need not ask for
+    it (:func:`~asynczarr.store.answer.part_arrives`).
+
     Args:
         read: one request.
         ranges: what was asked for.
@@ -65,7 +69,7 @@ async def read_ranges(
         IntegrityError: nothing tells whether the ranges are of one value.
     """
     if if_version is not None and at_once and len(ranges) > 1:
-        found = await together(lambda part: read(part, if_version), ranges, limit)
+        found = await _read_each(read, ranges, [*enumerate(ranges)], if_version, limit)
         readings = [reading for reading in found if reading is not None]
         if len(readings) < len(ranges):
             return None
@@ -74,6 +78,9 @@ async def read_ranges(
         return readings[0].parts([reading.data for reading in readings])
     for _ in range(_ATTEMPTS):
         try:
+            if len(ranges) == 1:
+                only = await read(ranges[0], if_version)
+                return None if only is None else only.parts([only.data])
             return await _read_one_version(read, ranges, if_version, limit)
         except PreconditionFailed:
             if if_version is not None:
@@ -96,12 +103,37 @@ async def _read_one_version(
     wanted = [(number, part) for number, part in inside[1:] if part.length]
     if wanted and first.version is None and first.mark is None:
         raise IntegrityError("no version comes with the value, so that ranges may be of different ones")
-    others = await together(lambda item: read(item[1], first.version), wanted, limit)
+    part_arrives(ranges, 0, first.parts([first.data]))
+    others = await _read_each(read, ranges, wanted, first.version, limit)
     for (number, _), other in zip(wanted, others, strict=True):
         if other is None or (other.size, other.version, other.mark) != (first.size, first.version, first.mark):
             raise PreconditionFailed("the value changed while it was read")
         data[number] = other.data
     return first.parts(data)
+
+
+async def _read_each(
+    read: ReadRange, ranges: Sequence[ByteRange], wanted: list[tuple[int, ByteRange]], pin: Version | None, limit: int
+) -> list[Reading | None]:
+    failed: list[StoreError] = []
+
+    async def one(item: tuple[int, ByteRange]) -> Reading | None:
+        number, part = item
+        if failed:
+            return None
+        try:
+            reading = await read(part, pin)
+        except (Unavailable, Throttled, Truncated, AttemptTimeout) as error:
+            failed.append(error)
+            return None
+        if reading is not None and reading.version == pin:
+            part_arrives(ranges, number, reading.parts([reading.data]))
+        return reading
+
+    found = await together(one, wanted, limit)
+    if failed:
+        raise failed[0]
+    return found
 
 
 async def _read_cover(read: ReadRange, ranges: Sequence[ByteRange]) -> Parts | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from ...errors import PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
@@ -28,12 +29,19 @@ class RemoteStore(GuardedStore):
         read_only: refuse writes (``Unsupported``).
     """
 
+    _service = ""
+
     def __init__(self, root: str, prefix: str, *, read_only: bool) -> None:
         folder = prefix.strip("/")
         self._prefix = validate_prefix(folder + "/") if folder else ""
         self._url = f"{root}/{folder}" if folder else root
         write = not read_only
         self._capabilities = Capabilities(write=write, create=write, cas=write, metadata=write, versions=True)
+
+    @property
+    def service(self) -> str:
+        """Address of a service that counts the requests to all its buckets together; empty where each has its own."""
+        return self._service
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. One request."""
@@ -54,9 +62,7 @@ class RemoteStore(GuardedStore):
         A range that lies past the end takes one more.
         """
         with self._reading(key):
-            return await read_ranges(
-                lambda part, version: self._read(key, part, version), ranges, if_version, limit=_AT_ONCE
-            )
+            return await read_ranges(partial(self._read, key), ranges, if_version, limit=_AT_ONCE)
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``. One request."""

@@ -12,7 +12,7 @@ from ..url import local_path, without_secrets
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["address", "capabilities", "make_store"]
+__all__ = ["address", "capabilities", "make_store", "service"]
 
 _CLOUDS = {"S3Store": ("s3", "bucket"), "GCSStore": ("gs", "bucket"), "AzureStore": ("az", "container_name")}
 
@@ -30,6 +30,13 @@ def address(store: ObjectStore) -> str:
     if kind == "HTTPStore":
         return without_secrets(str(getattr(store, "url", ""))).rstrip("/")
     return f"{'memory' if kind == 'MemoryStore' else kind}://obstore-{id(store):x}"
+
+
+def service(store: ObjectStore) -> str:
+    """Address of the service of a store, if it is not that of Amazon or Google; in Azure that of the account."""
+    config = _config(store)
+    account = config.get("account_name")
+    return without_secrets(config.get("endpoint") or (f"https://{account}.blob.core.windows.net" if account else ""))
 
 
 def capabilities(store: ObjectStore, *, read_only: bool) -> Capabilities:

@@ -24,7 +24,7 @@ from ..keys import is_valid_key
 from ..network.pinned import Reading, read_ranges
 from ..network.together import together
 from .errors import PastTheEnd, Unranged, is_missing, obstore_error
-from .opening import address, capabilities, make_store
+from .opening import address, capabilities, make_store, service
 
 if TYPE_CHECKING:
     from obstore import Attributes, GetOptions, GetResult, ListStream, ObjectMeta, PutMode, PutResult
@@ -61,6 +61,7 @@ class ObstoreStore(GuardedStore):
 
     def __init__(self, store: ObjectStore, *, read_only: bool = False) -> None:
         self._url = address(store)
+        self._service = service(store)
         with extra("obstore", store=self._url):
             import obstore.exceptions
         self._obstore, self._store = obstore, store
@@ -71,6 +72,11 @@ class ObstoreStore(GuardedStore):
         self._batch = kind in ("S3Store", "MemoryStore")  # where a batch may hold missing keys
         self._local, self._s3 = kind == "LocalStore", kind == "S3Store"
         self._flat = frozen if kind == "MemoryStore" else flat_view  # memory keeps the buffer that it is given
+
+    @property
+    def service(self) -> str:
+        """Address of a service that counts the requests to all its buckets together; empty where each has its own."""
+        return self._service
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:

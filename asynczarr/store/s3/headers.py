@@ -38,7 +38,7 @@ def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name[len(_META) :].lower().replace("-", "_"): value
         for name, value in headers.items()
-        if name[: len(_META)].lower() == _META
+        if name[0] in "xX" and name[: len(_META)].lower() == _META
     }
 
 

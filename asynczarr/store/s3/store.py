@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import md5
 from importlib.util import find_spec
+from os import environ
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
@@ -100,6 +101,9 @@ class S3Store(RemoteStore):
             raise ValueError("access_key_id and secret_access_key go together")
         super().__init__(f"s3://{bucket}", prefix, read_only=read_only)
         self._capabilities = replace(self._capabilities, cas_delete=conditional_delete)
+        self._service = without_secrets(
+            endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
+        )
         self._path = "/" + quoted(self._prefix)
         with extra("s3", store=self._url):
             for library in ("aiohttp", "botocore"):

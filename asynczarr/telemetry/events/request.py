@@ -11,6 +11,7 @@ __all__ = [
     "REQUEST",
     "Attempt",
     "Hedge",
+    "Limit",
     "Resume",
     "CacheEvict",
     "CacheHit",
@@ -191,6 +192,21 @@ class Throttle(Event):
     store: str
     rate: float = 0.0
     delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(_Policy):
+    """A request, or a step of a listing, has waited for room below the limits of its endpoint, and begins.
+
+    Attributes:
+        delay: seconds that it has waited.
+        requests: requests that were in flight to the endpoint when it came.
+        nbytes: bytes that were in flight to the endpoint when it came.
+    """
+
+    delay: float
+    requests: int
+    nbytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
