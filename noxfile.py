@@ -69,7 +69,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """The chaos tests and their figures into the docs, in less than an hour; ASYNCZARR_CHAOS=long does ten times more."""
+    """The chaos tests, in less than an hour, and their figures into the docs; ASYNCZARR_CHAOS=long: ten times."""
     install(session, "test")
     env = {"ASYNCZARR_CHAOS": os.environ.get("ASYNCZARR_CHAOS", "chaos")}
     # A test may take long here and is then not stuck. Of two cores, one server and its clients leave much of one idle.
