@@ -126,6 +126,7 @@ async def _remove_outside(array: Array, new: StoredArray) -> None:
                 await array.store.delete_many(page)
                 page = []
     await array.store.delete_many(page)
+    array.options.forget(array.store, array.path)
 
 
 def _cut_regions(old: StoredArray, new: StoredArray) -> Iterator[tuple[slice, ...]]:

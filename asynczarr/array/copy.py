@@ -156,6 +156,7 @@ class _Copy:
             await self._objects(array, copied, end)
         else:
             await self._recode(array.stored, copied.stored)
+        array.options.forget(self.store, path)
         self.report.arrays += 1
         self._done(end - self.report.nbytes)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ..codec.of_array import chain_for
 from ..errors import Forbidden, MetadataError
 from ..metadata.node import ArrayMetadata
 from ..store.base import Store
 from ..stream.stored import StoredArray
+
+if TYPE_CHECKING:
+    from ..middleware.chunk_cache import ChunkCache
 
 __all__ = ["Node", "NodeOptions", "prefix_of", "stored_array"]
 
@@ -25,12 +28,20 @@ class NodeOptions:
             object stores can race with a writer of the same chunk.
         coalesce_gap: read two chunks of a shard by one request if at most this many bytes lie between them.
         coalesce_max: bytes of the largest request made by coalescing.
+        chunk_cache: keeps decoded chunks, which reads, views and streams then take from it; they are read-only. Arrays
+            of one store object share them, and see at once what is written through one that has the same cache.
     """
 
     strict: bool = False
     write_empty_chunks: bool = True
     coalesce_gap: int = 64 * 1024
     coalesce_max: int = 16 * 2**20
+    chunk_cache: ChunkCache | None = None
+
+    def forget(self, store: Store, path: str) -> None:
+        """Everything at and below a path is being changed: none of its chunks is good any more."""
+        if self.chunk_cache is not None:
+            self.chunk_cache.discard_below(store, prefix_of(path))
 
 
 class Node:
@@ -115,4 +126,5 @@ def stored_array(store: Store, path: str, metadata: ArrayMetadata, options: Node
         write_empty=options.write_empty_chunks,
         coalesce_gap=options.coalesce_gap,
         coalesce_max=options.coalesce_max,
+        chunk_cache=options.chunk_cache,
     )

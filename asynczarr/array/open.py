@@ -260,6 +260,7 @@ async def _metadata(
                 raise NotFound("no Zarr array or group here", store=store.url, key=prefix_of(path))
         metadata: NodeMetadata = spec()
         await create_node(store, path, metadata, overwrite=mode == "w")
+        options.forget(store, path)
         return metadata
     except AsyncZarrError as error:
         raise error.at(store=store.url, key=prefix_of(path)) from error.__cause__

@@ -21,7 +21,22 @@ if TYPE_CHECKING:
 
     ChunkData: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["ChunkCache"]
+__all__ = ["Asked", "ChunkCache"]
+
+STRIPES = 1024
+"""Counters of changes, which keys share: two keys of one stripe cost a chunk that is not kept, now and then."""
+
+
+class Asked(NamedTuple):
+    """The moment before a store was asked for a value.
+
+    Attributes:
+        time: by the clock of the cache.
+        changes: how often its key, or one of its stripe, had been discarded by then.
+    """
+
+    time: float
+    changes: int
 
 
 class ChunkCache:
@@ -53,7 +68,17 @@ class ChunkCache:
         self._lock = threading.Lock()
         self._lru: ByteLRU[_Slot, ChunkData] = ByteLRU(max_bytes, self._evicted)
         self._stores: WeakKeyDictionary[Store, dict[str, _Value]] = WeakKeyDictionary()
+        self._changes = [0] * STRIPES
         self._calls: dict[Hashable, SharedCall[ChunkData]] = {}
+
+    @property
+    def ttl(self) -> float | None:
+        """Seconds for which a version is believed unasked, ``None`` for ever."""
+        return self._ttl
+
+    def takes(self, dtype: np.dtype[Any], nbytes: int) -> bool:
+        """Whether chunks of a data type and size can be kept at all: no strings, no objects, none that is too large."""
+        return dtype.kind not in ("O", "T") and self._lru.takes(nbytes)
 
     @property
     def used(self) -> int:
@@ -64,9 +89,18 @@ class ChunkCache:
         """The version of a value, if the store told it lately and chunks of it are kept."""
         with self._lock:
             value = self._stores.get(store, {}).get(key)
-            if value is None or (self._ttl is not None and self._clock.now() - value.seen >= self._ttl):
-                return None
-            return value.version
+            return value.version if value is not None and self._believed(value.seen) else None
+
+    def asked(self, key: str) -> Asked:
+        """Now, to be called before a store is asked."""
+        return Asked(self._clock.now(), self._changes[hash(key) % STRIPES])
+
+    def fresh(self, key: str, asked: Asked) -> bool:
+        """Whether the answer to a question of that moment is still believed: the key was not discarded since."""
+        return asked.changes == self._changes[hash(key) % STRIPES] and self._believed(asked.time)
+
+    def _believed(self, since: float) -> bool:
+        return self._ttl is None or self._clock.now() - since < self._ttl
 
     def holds(self, store: Store, key: str) -> bool:
         """Whether chunks of a value are kept: else asking for its version is in vain."""
@@ -116,28 +150,36 @@ class ChunkCache:
         chunk: ChunkData,
         coords: Coords = (),
         form: Hashable = None,
+        asked: Asked | None = None,
     ) -> ChunkData:
         """Keep a chunk that was just read; return what is kept, which is read-only from now on.
 
         A chunk that is a view on something larger is copied. One without a version, one of objects or strings, whose
-        bytes cannot be counted, and one that is larger than the cache are returned as they are.
+        bytes cannot be counted, and one that is larger than the cache are returned as they are; so is one that was
+        `asked` for before its key was discarded, or before another version was seen.
         """
-        if version is None or chunk.dtype.kind in ("O", "T"):
+        if version is None or not self.takes(chunk.dtype, chunk.nbytes):
             return chunk
         if chunk.base is not None:
             chunk = chunk.copy(order="K")
         with self._lock:
+            now = self.asked(key)
+            told = asked or now
             values = self._stores.setdefault(store, {})
             value = values.get(key)
+            if told.changes != now.changes:
+                return chunk
             if value is None or value.version != version:
+                if value is not None and value.seen > told.time:
+                    return chunk
                 self._drop(store, key)
-                value = values[key] = _Value(values, key, version, self._clock.now())
+                value = values[key] = _Value(values, key, version, told.time)
+            elif asked is not None:
+                value.seen = max(value.seen, asked.time)
             slot = _Slot(value, coords, form)
             value.slots.add(slot)
-            if self._lru.put(slot, chunk, chunk.nbytes):
-                chunk.flags.writeable = False
-            else:
-                value.remove(slot)
+            self._lru.put(slot, chunk, chunk.nbytes)
+            chunk.flags.writeable = False
         return chunk
 
     async def load(
@@ -176,9 +218,17 @@ class ChunkCache:
         return await call.join()
 
     def discard(self, store: Store, key: str) -> None:
-        """Forget the chunks of a value: it is being changed."""
+        """Forget the chunks of a value, and do not keep those that are being read: it is being changed."""
         with self._lock:
+            self._changes[hash(key) % STRIPES] += 1
             self._drop(store, key)
+
+    def discard_below(self, store: Store, prefix: str) -> None:
+        """The same for all keys that start with `prefix`."""
+        with self._lock:
+            self._changes = [count + 1 for count in self._changes]
+            for key in [key for key in self._stores.get(store, {}) if key.startswith(prefix)]:
+                self._drop(store, key)
 
     def clear(self) -> None:
         """Forget everything."""

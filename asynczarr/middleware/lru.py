@@ -45,12 +45,16 @@ class ByteLRU(Generic[K, V]):
         self._entries.move_to_end(key)
         return entry[0]
 
+    def takes(self, nbytes: int) -> bool:
+        """Whether a value of so many bytes can be kept at all."""
+        return nbytes + OVERHEAD <= self._max_bytes
+
     def put(self, key: K, value: V, nbytes: int) -> bool:
         """Keep a value; ``False`` if it alone is too large."""
         self.discard(key)
-        cost = nbytes + OVERHEAD
-        if cost > self._max_bytes:
+        if not self.takes(nbytes):
             return False
+        cost = nbytes + OVERHEAD
         self._entries[key] = (value, cost)
         self.used += cost
         while self.used > self._max_bytes:

@@ -13,6 +13,7 @@ from ..selection import Selection
 from ..telemetry.events import StreamProgress
 from ..types import Coords
 from .base import WindowStream
+from .cached_load import loader
 from .decode import Failure
 from .load import Loader
 from .plan import BATCH_BYTES, Batch, Piece, batches, fetches, project
@@ -96,7 +97,7 @@ class PieceStream(WindowStream[T]):
         self._then = then
         self._shape = shape_of_window(array, options.concurrency, options.max_bytes)
         self._sync = array.store.capabilities.sync
-        self._loader = Loader(
+        self._loader = loader(
             array,
             _sink(array, options.missing, make),
             collect=options.on_error != "raise",

@@ -25,7 +25,7 @@ from .plan import Fetch, Piece
 from .stored import StoredArray
 from .trace import busy_with, chunk_failed, chunk_read
 
-__all__ = ["Decoder", "Failure", "Fetched", "Sink", "Undecodable"]
+__all__ = ["Decoder", "Failure", "Fetched", "FetchedChunk", "Sink", "Undecodable"]
 
 R = TypeVar("R")
 
@@ -129,7 +129,7 @@ class Decoder(Generic[R]):
         """The error, naming store, key and chunk."""
         return error.at(store=self._array.store.url, key=wanted.key, chunk=piece.index)
 
-    def _chunks(self, fetched: Iterable[Fetched]) -> Iterator[_Chunk]:
+    def _chunks(self, fetched: Iterable[Fetched]) -> Iterator[FetchedChunk]:
         for wanted, encoded in fetched:
             outer = self._array.chain_for(wanted.shape)
             chain = outer if outer.shard is None else outer.shard.chain
@@ -141,7 +141,7 @@ class Decoder(Generic[R]):
                 for piece, data in zip(wanted.pieces, encoded, strict=True):
                     yield wanted, piece, chain, data
 
-    def _decode_some(self, chunks: list[_Chunk]) -> list[R | Failure]:
+    def _decode_some(self, chunks: list[FetchedChunk]) -> list[R | Failure]:
         if hooks.active:
             busy_with([piece for _, piece, *_ in chunks])
         arrays = self._decoded_together(chunks) if len(chunks) > 1 else None
@@ -165,7 +165,7 @@ class Decoder(Generic[R]):
                 results.append(Failure(piece.index, located, piece))
         return results
 
-    def _decoded_together(self, chunks: list[_Chunk]) -> list[NDArray | None] | None:
+    def _decoded_together(self, chunks: list[FetchedChunk]) -> list[NDArray | None] | None:
         """The decoded chunks; ``None`` where they have to be decoded one by one."""
         chain = chunks[0][2]
         if not chain.batches or any(other is not chain or isinstance(data, Exception) for _, _, other, data in chunks):
@@ -178,4 +178,5 @@ class Decoder(Generic[R]):
         return [None if data is None else next(arrays) for *_, data in chunks]
 
 
-_Chunk: TypeAlias = tuple[Fetch, Piece, CodecChain, BytesLike | AsyncZarrError | None]
+FetchedChunk: TypeAlias = tuple[Fetch, Piece, CodecChain, BytesLike | AsyncZarrError | None]
+"""One chunk of a fetch, with the codecs for it and its encoded bytes."""

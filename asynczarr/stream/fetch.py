@@ -20,12 +20,25 @@ from .plan import Fetch
 from .stored import StoredArray
 from .trace import shard_read
 
-__all__ = ["Encoded", "fetch", "fetch_many_sync", "fetch_sync"]
+__all__ = [
+    "Encoded",
+    "Told",
+    "fetch",
+    "fetch_many_sync",
+    "fetch_sync",
+    "fetch_told",
+    "fetch_told_sync",
+    "head",
+    "head_sync",
+]
 
 T = TypeVar("T")
 
 Encoded: TypeAlias = list[BytesLike | None]
 """Encoded chunks of a fetch, one a piece; ``None`` for a chunk that is not stored."""
+
+Told: TypeAlias = tuple[Encoded, Version | None]
+"""Encoded chunks, and the version of the value that they were read from; ``None`` if nobody has told it."""
 
 _Steps: TypeAlias = Generator[tuple[list[ByteRange], Version | None], Parts | None, Encoded]
 
@@ -48,7 +61,17 @@ async def fetch(array: StoredArray, wanted: Fetch, timeout: float | None = None)
         async with slots:
             data = await _in_time(store.get(wanted.key, _most(array, wanted)), timeout)
         return [_checked(array, wanted, data)]
-    steps = _shard_steps(array, wanted, layout)
+    return (await _told(array, wanted, _shard_steps(array, wanted, layout), timeout))[0]
+
+
+async def fetch_told(array: StoredArray, wanted: Fetch, timeout: float | None = None) -> Told:
+    """Like :func:`fetch`, with the version that was read."""
+    return await _told(array, wanted, _steps(array, wanted), timeout)
+
+
+async def _told(array: StoredArray, wanted: Fetch, steps: _Steps, timeout: float | None) -> Told:
+    store, slots = array.store, request_slots(array.store)
+    parts = None
     async with AsyncExitStack() as unknown:
         if not wanted.whole and store.capabilities.versions:  # one asks for the index, the others find it in the cache
             await unknown.enter_async_context(first_alone(store, wanted.key))
@@ -65,8 +88,20 @@ async def fetch(array: StoredArray, wanted: Fetch, timeout: float | None = None)
                 else:
                     ranges, version = steps.send(parts)
         except StopIteration as stop:
-            encoded: Encoded = stop.value
-            return encoded
+            return stop.value, parts.version if parts else None
+
+
+async def head(array: StoredArray, key: str, timeout: float | None = None) -> Version | None:
+    """The version of a value now; ``None`` if it is missing. `timeout` as in :func:`fetch`."""
+    async with request_slots(array.store):
+        info = await _in_time(array.store.head(key), timeout)
+    return info.version if info else None
+
+
+def head_sync(store: SyncStore, key: str) -> Version | None:
+    """Like :func:`head`, blocking: no range of a value is its version alone."""
+    parts = store.get_ranges_sync(key, [])
+    return parts.version if parts else None
 
 
 def _in_time(request: Coroutine[Any, Any, T], timeout: float | None) -> Coroutine[Any, Any, T]:
@@ -86,10 +121,26 @@ async def _within(request: Coroutine[Any, Any, T], timeout: float) -> T:
 def fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore, timeout: float | None = None) -> Encoded:
     """Like :func:`fetch`, blocking, for stores that can. Too late is noticed afterwards: a thread cannot be stopped."""
     begun = time.monotonic()
-    encoded = _fetch_sync(array, wanted, store)
+    layout = array.chain_for(wanted.shape).shard
+    if layout is None:
+        encoded: Encoded = [_checked(array, wanted, store.get_sync(wanted.key, _most(array, wanted)))]
+    else:
+        encoded = _told_sync(wanted, store, _shard_steps(array, wanted, layout))[0]
+    _check_time(begun, timeout)
+    return encoded
+
+
+def fetch_told_sync(array: StoredArray, wanted: Fetch, store: SyncStore, timeout: float | None = None) -> Told:
+    """Like :func:`fetch_sync`, with the version that was read."""
+    begun = time.monotonic()
+    told = _told_sync(wanted, store, _steps(array, wanted))
+    _check_time(begun, timeout)
+    return told
+
+
+def _check_time(begun: float, timeout: float | None) -> None:
     if timeout is not None and time.monotonic() - begun > timeout:
         raise AttemptTimeout(f"the store took longer than {timeout} s")
-    return encoded
 
 
 def fetch_many_sync(array: StoredArray, wanted: list[Fetch], store: ManyStore) -> list[Encoded]:
@@ -103,11 +154,8 @@ def fetch_many_sync(array: StoredArray, wanted: list[Fetch], store: ManyStore) -
     return [[_checked(array, each, data)] for each, data in zip(wanted, chunks, strict=True)]
 
 
-def _fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
-    layout = array.chain_for(wanted.shape).shard
-    if layout is None:
-        return [_checked(array, wanted, store.get_sync(wanted.key, _most(array, wanted)))]
-    steps = _shard_steps(array, wanted, layout)
+def _told_sync(wanted: Fetch, store: SyncStore, steps: _Steps) -> Told:
+    parts = None
     try:
         ranges, version = next(steps)
         while True:
@@ -118,8 +166,7 @@ def _fetch_sync(array: StoredArray, wanted: Fetch, store: SyncStore) -> Encoded:
             else:
                 ranges, version = steps.send(parts)
     except StopIteration as stop:
-        encoded: Encoded = stop.value
-        return encoded
+        return stop.value, parts.version if parts else None
 
 
 def _most(array: StoredArray, wanted: Fetch) -> ByteRange:
@@ -132,6 +179,17 @@ def _checked(array: StoredArray, wanted: Fetch, data: BytesLike | None) -> Bytes
     if data is not None and len(data) > limit:
         raise CodecError(f"a chunk has at most {limit} bytes, this object has more", codec=array.chain.bytes_codec.name)
     return data
+
+
+def _steps(array: StoredArray, wanted: Fetch) -> _Steps:
+    layout = array.chain_for(wanted.shape).shard
+    return _chunk_steps(array, wanted) if layout is None else _shard_steps(array, wanted, layout)
+
+
+def _chunk_steps(array: StoredArray, wanted: Fetch) -> _Steps:
+    """The conversation about a chunk that is no shard, as :func:`_shard_steps`."""
+    parts = yield [_most(array, wanted)], None
+    return [_checked(array, wanted, parts.data[0] if parts else None)]
 
 
 def _shard_steps(array: StoredArray, wanted: Fetch, layout: ShardLayout) -> _Steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -64,6 +64,8 @@ class Loader(Generic[R]):
         requests: fetches at a time from stores that do not block; more of them may wait, so that none is late.
     """
 
+    _decodes: type[Decoder[R]] = Decoder
+
     def __init__(
         self,
         array: StoredArray,
@@ -77,7 +79,7 @@ class Loader(Generic[R]):
     ) -> None:
         self._array = array
         self._turns = asyncio.Semaphore(requests)
-        self._decoder = Decoder(
+        self._decoder = self._decodes(
             array,
             sink,
             collect=collect,
@@ -93,6 +95,8 @@ class Loader(Generic[R]):
         self._blocking = capabilities.blocking
         many = capabilities.many and array.small_chunks and array.shard is None and not collect and timeout is None
         self._many = cast("ManyStore", array.store) if many else None
+        self._fetch_one: Callable[[StoredArray, Fetch, float | None], Awaitable[Encoded]] = fetch
+        self._fetch_one_sync: Callable[[StoredArray, Fetch, SyncStore, float | None], Encoded] = fetch_sync
 
     async def load(self, batch: Batch) -> list[R | Failure]:
         """Read and decode a batch; one result a piece, in order.
@@ -171,7 +175,7 @@ class Loader(Generic[R]):
             if hooks.active:
                 busy_with(wanted.pieces)
             try:
-                yield wanted, fetch_sync(self._array, wanted, store, self._timeout)
+                yield wanted, self._fetch_one_sync(self._array, wanted, store, self._timeout)
             except AsyncZarrError as error:
                 yield wanted, error
                 if not self._collect:
@@ -184,10 +188,10 @@ class Loader(Generic[R]):
                 if hooks.active:
                     busy_with(wanted.pieces)
                 try:
-                    return await fetch(self._array, wanted, self._timeout)
+                    return await self._fetch_one(self._array, wanted, self._timeout)
                 except CodecError:  # the index of a shard, or a value that is too long
                     self._forget(wanted.key)
-                    return await fetch(self._array, wanted, self._timeout)
+                    return await self._fetch_one(self._array, wanted, self._timeout)
         except AsyncZarrError as error:
             if self._collect:
                 return error

@@ -12,8 +12,9 @@ from ..codec import pool
 from ..selection import Selection
 from ..telemetry import hooks
 from .budget import ByteBudget
+from .cached_load import loader
 from .limits import MAX_REQUESTS
-from .load import INLINE_BYTES, Brake, Loader
+from .load import INLINE_BYTES, Brake
 from .place import place
 from .plan import BATCH_BYTES, BATCH_PIECES, SHARD_RUN_BYTES, Batch, Piece, batches, fetches, project
 from .stored import StoredArray
@@ -75,9 +76,9 @@ async def read(
     if first is not None and second is None and _joins(array, first, timeout, brake):
         await together(array).read(array, first.fetches, out)
         return
-    loader = Loader(array, _pair, timeout=timeout, finish=finish, brake=brake, requests=shape.slots)
+    loads = loader(array, _pair, timeout=timeout, finish=finish, brake=brake, requests=shape.slots)
     if first is not None and second is None:  # nothing to overlap: no task, no window
-        await loader.load(first)
+        await loads.load(first)
         return
     window: Window[list[Any]] = Window(slots=shape.ahead, budget=ByteBudget(max_bytes), ordered=False)
     sync = array.store.capabilities.sync
@@ -86,7 +87,7 @@ async def read(
             width = 1 if sync else len(batch.fetches)
             while not window.admits(batch.cost, width):
                 window.budget.release((await window.pop())[1])
-            window.launch(loader.load(batch), batch.cost, width)
+            window.launch(loads.load(batch), batch.cost, width)
         while window:
             window.budget.release((await window.pop())[1])
     finally:
@@ -100,7 +101,7 @@ def _pair(piece: Piece, chunk: np.ndarray[Any, np.dtype[Any]] | None) -> tuple[P
 def _joins(array: StoredArray, batch: Batch, timeout: float | None, brake: Brake | None) -> bool:
     """Whether so many wait for a thread before a small read that some may want the same chunks."""
     capabilities = array.store.capabilities
-    if not capabilities.sync or pool.waiting() < MANY_WAITING:
+    if not capabilities.sync or pool.waiting() < MANY_WAITING or array.chunk_cache is not None:
         return False
     if timeout is not None or brake is not None or hooks.active:  # these are of one read only
         return False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..metadata.regular import RegularAxis
 from ..store.base import Store
 from ..types import Coords
 from .shard_cache import ShardIndexCache
+
+if TYPE_CHECKING:
+    from ..middleware.chunk_cache import ChunkCache
 
 __all__ = ["StoredArray"]
 
@@ -41,6 +44,7 @@ class StoredArray:
         coalesce_gap: read two chunks of a shard in one request if at most this many bytes lie between them.
         coalesce_max: bytes of the largest request that coalescing may make.
         indexes: shard indexes seen lately.
+        chunk_cache: keeps decoded chunks, perhaps those of other arrays too.
     """
 
     store: Store
@@ -53,6 +57,7 @@ class StoredArray:
     coalesce_gap: int = 64 * 1024
     coalesce_max: int = 16 * 2**20
     indexes: ShardIndexCache = field(default_factory=ShardIndexCache)
+    chunk_cache: ChunkCache | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -97,6 +102,11 @@ class StoredArray:
         return self.chunk_bytes <= SMALL_CHUNK
 
     @cached_property
+    def form(self) -> str:
+        """How chunks are decoded: equal for arrays that make the same of the same bytes."""
+        return f"{self.chain.spec.dtype} {self.dtype!r} {self.chunk_shape} {self.chain.to_configs()}"
+
+    @cached_property
     def workers(self) -> int:
         """Thread hops worth having in flight: where Python dominates, threads would fight for the GIL."""
         chain = self.chain if self.shard is None else self.shard.chain
@@ -110,6 +120,12 @@ class StoredArray:
     def chain_for(self, shape: tuple[int, ...]) -> CodecChain:
         """The codecs for a stored object of this shape (shapes differ in rectilinear grids only)."""
         return self.chain if shape == self.chain.spec.shape else self.chain.for_shape(shape)
+
+    def forget(self, key: str) -> None:
+        """A stored object is being changed: nothing that is known of it holds any more."""
+        self.indexes.discard(key)
+        if self.chunk_cache is not None:
+            self.chunk_cache.discard(self.store, key)
 
     def fill_array(self, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[Any]]:
         """A new array of fill values."""

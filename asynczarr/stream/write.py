@@ -103,9 +103,14 @@ def _groups(array: StoredArray, changes: Iterable[Edit], *, target: int) -> Iter
 
 
 async def _store_group(array: StoredArray, group: list[Edit]) -> None:
-    await pool.run(_store_group_sync, cast("SyncStore", array.store), group)
-    for edit in group:
-        array.indexes.discard(edit.key)
+    if array.chunk_cache is not None:
+        for edit in group:
+            array.forget(edit.key)
+    try:
+        await pool.run(_store_group_sync, cast("SyncStore", array.store), group)
+    finally:
+        for edit in group:
+            array.forget(edit.key)
 
 
 def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
@@ -161,6 +166,8 @@ async def store_edit(edit: Edit) -> None:
         AsyncZarrError: naming store, key and chunk.
     """
     store = edit.array.store
+    if edit.array.chunk_cache is not None:
+        edit.array.forget(edit.key)
     try:
         async with AsyncExitStack() as stack:
             if hooks.active:
@@ -175,7 +182,8 @@ async def store_edit(edit: Edit) -> None:
                 await pool.run(_store_sync, cast("SyncStore", store), edit)
     except AsyncZarrError as error:
         raise _located(error, edit) from error.__cause__
-    edit.array.indexes.discard(edit.key)
+    finally:
+        edit.array.forget(edit.key)
 
 
 def _located(error: AsyncZarrError, edit: Edit) -> AsyncZarrError:
