@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         open_array,
         open_group,
     )
+    from . import middleware
     from .codec import register_codec
     from .middleware import open_store, stack
     from .store import (
@@ -201,6 +202,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     module = _LATER.get(name)
+    if name == "middleware":
+        return import_module(".middleware", __name__)
     if module is None:
         raise AttributeError(f"module 'asynczarr' has no attribute {name!r}")
     value = getattr(import_module(f".{module}", __name__), name)

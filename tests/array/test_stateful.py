@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 import asynczarr as az
+from asynczarr.middleware import ChunkCache
 
 T = TypeVar("T")
 NAMES = st.sampled_from(("a", "b", "g/a", "g/h/a"))
@@ -36,10 +37,13 @@ class Hierarchy(RuleBasedStateMachine):
     async def array(self, name: str) -> az.Array:
         return await az.open_array(self.store, name, mode="r+", options=self.options)
 
-    @initialize(zarr_format=st.sampled_from((2, 3)), write_empty=st.booleans())
-    def start(self, zarr_format: int, write_empty: bool) -> None:
+    @initialize(
+        zarr_format=st.sampled_from((2, 3)), write_empty=st.booleans(), ttl=st.sampled_from((None, 0.0, "uncached"))
+    )
+    def start(self, zarr_format: int, write_empty: bool, ttl: Any) -> None:
         self.store = az.MemoryStore()
-        self.options = az.NodeOptions(write_empty_chunks=write_empty)
+        cache = None if ttl == "uncached" else ChunkCache(10_000, ttl=ttl)
+        self.options = az.NodeOptions(write_empty_chunks=write_empty, chunk_cache=cache)
 
         async def make() -> az.Group:
             return await az.create_group(self.store, zarr_format=zarr_format, options=self.options)
