@@ -47,6 +47,7 @@ from .errors import (
 from .types import ByteRange, ObjectInfo, Parts
 
 if TYPE_CHECKING:
+    from . import middleware as middleware
     from .array import (
         Array,
         CopyReport,
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
         open_array,
         open_group,
     )
-    from . import middleware
     from .codec import register_codec
     from .middleware import open_store, stack
     from .store import (
