@@ -80,6 +80,41 @@ async def test_a_version_is_believed_for_its_time():
     assert never.version(store, "k") is None
 
 
+async def test_what_was_asked_for_tells_the_age_of_an_answer():
+    clock = VirtualClock()
+    cache = ChunkCache(ttl=10, clock=clock)
+    store = MemoryStore()
+    first = cache.asked("k")
+    await clock.advance(6)
+    cache.put(store, "k", "v2", chunk(2), asked=cache.asked("k"))
+    assert cache.put(store, "k", "v1", chunk(1), asked=first).flags.writeable  # late, and older than what is kept
+    assert cache.version(store, "k") == "v2"
+    await clock.advance(6)
+    assert not cache.fresh("k", first)
+    cache.put(store, "k", "v2", chunk(2), (1,), asked=cache.asked("k"))  # the version is as new as this
+    await clock.advance(6)
+    assert cache.version(store, "k") == "v2"
+    asked = cache.asked("k")
+    assert cache.fresh("k", asked)
+    cache.discard(store, "k")
+    assert not cache.fresh("k", asked)
+    assert cache.put(store, "k", "v2", chunk(2), asked=asked).flags.writeable
+    assert not cache.holds(store, "k")
+
+
+def test_all_below_a_prefix_is_discarded():
+    cache = ChunkCache(ttl=None)
+    store, other = MemoryStore(), MemoryStore()
+    for where in (store, other):
+        for key in ("a/c/0", "a/c/1", "ab/c/0"):
+            cache.put(where, key, "v", chunk(1))
+    asked = cache.asked("a/c/2")
+    cache.discard_below(store, "a/")
+    kept = [(where, key) for where in (store, other) for key in ("a/c/0", "a/c/1", "ab/c/0") if cache.holds(where, key)]
+    assert kept == [(store, "ab/c/0"), (other, "a/c/0"), (other, "a/c/1"), (other, "ab/c/0")]
+    assert not cache.fresh("a/c/2", asked)
+
+
 def test_bytes_are_bounded():
     cache = ChunkCache(max_bytes=10_000)
     store = MemoryStore()
