@@ -20,7 +20,7 @@ from ..stream.write import write
 from ..types import Coords
 from .consolidated import refresh_parents
 from .documents import Loaded, edit, load
-from .node import Node, prefix_of, stored_array
+from .node import Node, discard_chunks, prefix_of, stored_array
 from .trace import call
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def _remove_outside(array: Array, new: StoredArray) -> None:
                 await array.store.delete_many(page)
                 page = []
     await array.store.delete_many(page)
-    array.options.forget(array.store, array.path)
+    discard_chunks(array.store, array.path, array.options)
 
 
 def _cut_regions(old: StoredArray, new: StoredArray) -> Iterator[tuple[slice, ...]]:

@@ -32,7 +32,7 @@ from .change import stored_keys
 from .create import ArraySpec, array_metadata, create_node
 from .group import Group
 from .hierarchy import copy_key
-from .node import prefix_of
+from .node import discard_chunks, prefix_of
 from .open import open as open_node
 from .trace import call
 
@@ -156,7 +156,7 @@ class _Copy:
             await self._objects(array, copied, end)
         else:
             await self._recode(array.stored, copied.stored)
-        array.options.forget(self.store, path)
+        discard_chunks(self.store, path, array.options)
         self.report.arrays += 1
         self._done(end - self.report.nbytes)
 

@@ -17,7 +17,7 @@ from .array import Array
 from .consolidated import refresh_parents
 from .create import ArraySpec, array_metadata, create_node, delete_node
 from .documents import find
-from .node import Node, NodeOptions, prefix_of
+from .node import Node, NodeOptions, discard_chunks, prefix_of
 
 __all__ = ["Group"]
 
@@ -103,7 +103,7 @@ class Group(Node):
         self.check_writable()
         metadata = array_metadata(ArraySpec(**{"zarr_format": self.zarr_format, **spec}))
         await create_node(self._store, self._full(path), metadata, overwrite=overwrite)
-        self._options.forget(self._store, self._full(path))
+        discard_chunks(self._store, self._full(path), self._options)
         await self._refresh_own()
         return Array(self._store, self._full(path), metadata, read_only=False, options=self._options)
 
@@ -114,7 +114,7 @@ class Group(Node):
         self.check_writable()
         metadata = GroupMetadata(zarr_format=self.zarr_format, attributes=dict(attributes or {}))
         await create_node(self._store, self._full(path), metadata, overwrite=overwrite)
-        self._options.forget(self._store, self._full(path))
+        discard_chunks(self._store, self._full(path), self._options)
         await self._refresh_own()
         return Group(self._store, self._full(path), metadata, read_only=False, options=self._options)
 
@@ -162,7 +162,7 @@ class Group(Node):
             for path, spec in nodes.items()
         }
         await hierarchy.create_many(self, prepared, overwrite=overwrite)
-        self._options.forget(self._store, self._path)
+        discard_chunks(self._store, self._path, self._options)
         await self._refresh_own()
         return {path: self._node(self._full(path), metadata) for path, metadata in prepared.items()}
 
@@ -177,7 +177,7 @@ class Group(Node):
         if await find(self._store, full) is None:
             raise NotFound("no Zarr array or group here", store=self._store.url, key=prefix_of(full))
         await delete_node(self._store, full)
-        self._options.forget(self._store, full)
+        discard_chunks(self._store, full, self._options)
         await refresh_parents(self._store, full, None)
         await self._refresh_own()
 
@@ -192,7 +192,7 @@ class Group(Node):
         """
         self.check_writable()
         await hierarchy.move(self._store, self._full(source), self._full(target), self.zarr_format)
-        self._options.forget(self._store, self._path)
+        discard_chunks(self._store, self._path, self._options)
         await self._refresh_own()
 
     async def consolidate(self) -> None:

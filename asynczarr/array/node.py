@@ -15,7 +15,7 @@ from ..stream.stored import StoredArray
 if TYPE_CHECKING:
     from ..middleware.chunk_cache import ChunkCache
 
-__all__ = ["Node", "NodeOptions", "prefix_of", "stored_array"]
+__all__ = ["Node", "NodeOptions", "discard_chunks", "prefix_of", "stored_array"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,6 @@ class NodeOptions:
     coalesce_gap: int = 64 * 1024
     coalesce_max: int = 16 * 2**20
     chunk_cache: ChunkCache | None = None
-
-    def forget(self, store: Store, path: str) -> None:
-        """Everything at and below a path is being changed: none of its chunks is good any more."""
-        if self.chunk_cache is not None:
-            self.chunk_cache.discard_below(store, prefix_of(path))
 
 
 class Node:
@@ -103,6 +98,12 @@ class Node:
 def prefix_of(path: str) -> str:
     """The key prefix of everything at and below a path."""
     return f"{path}/" if path else ""
+
+
+def discard_chunks(store: Store, path: str, options: NodeOptions) -> None:
+    """Everything at and below a path has been replaced or deleted: chunks of it that are kept are not good any more."""
+    if options.chunk_cache is not None:
+        options.chunk_cache.discard_below(store, prefix_of(path))
 
 
 def stored_array(store: Store, path: str, metadata: ArrayMetadata, options: NodeOptions) -> StoredArray:

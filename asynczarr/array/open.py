@@ -15,7 +15,7 @@ from .array import Array
 from .create import ArraySpec, Chunks, array_metadata, create_node
 from .documents import find
 from .group import Group
-from .node import NodeOptions, prefix_of
+from .node import NodeOptions, discard_chunks, prefix_of
 from .opening import Opening
 from .trace import call
 
@@ -260,7 +260,7 @@ async def _metadata(
                 raise NotFound("no Zarr array or group here", store=store.url, key=prefix_of(path))
         metadata: NodeMetadata = spec()
         await create_node(store, path, metadata, overwrite=mode == "w")
-        options.forget(store, path)
+        discard_chunks(store, path, options)
         return metadata
     except AsyncZarrError as error:
         raise error.at(store=store.url, key=prefix_of(path)) from error.__cause__

@@ -78,13 +78,15 @@ class _Flight:
     """A load that others may wait for.
 
     Attributes:
+        slots: the chunks that are on it.
         left: it was cancelled, and whoever comes first may take its place.
     """
 
-    __slots__ = ("_over", "left")
+    __slots__ = ("_over", "left", "slots")
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
+        self.slots: list[Hashable] = []
         self.left = False
 
     def end(self, *, left: bool) -> None:
@@ -145,7 +147,7 @@ class _CachedLoader(Loader[R]):
                 left = True
                 raise
             finally:
-                self._end(flight, mine, left=left)
+                self._end(flight, left=left)
             if not theirs.fetches and not order:
                 return results
             order += _pieces(mine)
@@ -185,23 +187,19 @@ class _CachedLoader(Loader[R]):
 
     def _claim(self, wanted: Fetch, piece: Piece, flight: _Flight) -> _Flight | None:
         """The flight that a missing chunk is on already; ``None``: it is on this one now."""
-        slot = self._slot(wanted, piece)
+        loop = asyncio.get_running_loop()
+        slot = loop, self._array.store, wanted.key, self._coords(piece), self._form(wanted)
         other = self._flights.get(slot)
         if other is not None and self._cache.fresh(wanted.key, other[1]):
             return other[0]
         self._flights[slot] = flight, self._cache.asked(wanted.key)
+        flight.slots.append(slot)
         return None
 
-    def _slot(self, wanted: Fetch, piece: Piece) -> Hashable:
-        loop = asyncio.get_running_loop()
-        return loop, self._array.store, wanted.key, self._coords(piece), self._form(wanted)
-
-    def _end(self, flight: _Flight, batch: Batch, *, left: bool) -> None:
-        for wanted in batch.fetches:
-            for piece in wanted.pieces:
-                slot = self._slot(wanted, piece)
-                if (there := self._flights.get(slot)) is not None and there[0] is flight:
-                    del self._flights[slot]
+    def _end(self, flight: _Flight, *, left: bool) -> None:
+        for slot in flight.slots:
+            if (there := self._flights.get(slot)) is not None and there[0] is flight:
+                del self._flights[slot]
         flight.end(left=left)
 
     async def _load(self, batch: Batch) -> list[R | Failure]:
