@@ -47,7 +47,6 @@ from .errors import (
 from .types import ByteRange, ObjectInfo, Parts
 
 if TYPE_CHECKING:
-    from . import middleware as middleware
     from .array import (
         Array,
         CopyReport,
@@ -202,8 +201,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     module = _LATER.get(name)
-    if name == "middleware":
-        return import_module(".middleware", __name__)
     if module is None:
         raise AttributeError(f"module 'asynczarr' has no attribute {name!r}")
     value = getattr(import_module(f".{module}", __name__), name)
