@@ -79,6 +79,8 @@ def _one_line(error: Exception) -> str:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
+    import rich.progress  # noqa: F401 - reads files when it is first imported: here, and not on the event loop
+
     return asyncio.run(work)
 
 

@@ -1,8 +1,16 @@
-"""JSON lines on stdout, written by a worker thread so that a slow reader does not stop the event loop."""
+"""JSON lines on stdout, written by a worker thread so that a slow reader does not stop the event loop.
+
+A thread that is stuck in a write cannot be stopped: Ctrl-C would wait for a reader that may be stuck itself. So the
+thread writes no more at once than a pipe takes, when it takes it, and gives up when the program is interrupted.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import select
+import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +23,8 @@ __all__ = ["Lines"]
 
 _MANY = 1000
 _PERIOD = 0.25
+_PIPE_BUF = 4096  # bytes that a pipe takes without blocking if it is ready; POSIX allows less, no system has less
+_LOOK = 0.1  # seconds in which a thread that waits for the reader notices an interrupt
 
 
 class Lines:
@@ -39,8 +49,8 @@ class Lines:
 
     async def _write(self) -> None:
         if self._waiting:
-            text, self._waiting = "\n".join(self._waiting), []
-            await pool.run(click.echo, text)
+            lines, self._waiting = self._waiting, []
+            await pool.run(_print, lines, asyncio.current_task())
         self._written = time.monotonic()
 
     async def __aenter__(self) -> Self:
@@ -51,3 +61,30 @@ class Lines:
     ) -> None:
         if not isinstance(error, OSError):  # the reader is gone
             await self._write()
+
+
+def _print(lines: list[str], task: asyncio.Task[Any] | None) -> None:
+    for text in _pieces(lines):
+        while not _reader_is_ready():
+            if task is not None and task.cancelling():
+                return
+        click.echo(text)
+
+
+def _pieces(lines: list[str]) -> Iterator[str]:
+    """As many whole lines together as a pipe takes at once."""
+    first = size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + 1
+        if size > _PIPE_BUF and number > first:
+            yield "\n".join(lines[first:number])
+            first, size = number, len(line) + 1
+    yield "\n".join(lines[first:])
+
+
+def _reader_is_ready() -> bool:
+    """Whether stdout takes more, after a short while; what cannot be asked is taken to be ready."""
+    try:
+        return bool(select.select([], [sys.stdout], [], _LOOK)[1])
+    except (OSError, ValueError):  # in memory, or not on POSIX
+        return True

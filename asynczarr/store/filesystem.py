@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
 from ..errors import StoreClosed, StoreError, Unsupported
-from ..threads import Threads
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from .base import Capabilities, StoreBase
+from .base import Capabilities
 from .beneath import Root, SymlinkPolicy
 from .conditions import expect
 from .file_write import Durability, FileWriter, version_of
@@ -20,6 +19,7 @@ from .fileio import absolute, read_exactly, turn
 from .keys import validate_key, validate_prefix
 from .listing import paged
 from .oserrors import MISSING, store_error
+from .threaded import ThreadedStore
 from .tree import names_in, sweep, walk
 
 __all__ = ["FilesystemStore"]
@@ -27,7 +27,7 @@ __all__ = ["FilesystemStore"]
 _BATCH = 1000
 
 
-class FilesystemStore(StoreBase):
+class FilesystemStore(ThreadedStore):
     """Keys are files below `root`; a folder is a prefix.
 
     Reads take one thread hop, and all ranges of ``get_ranges`` come from one open file. Writes go to a temporary
@@ -67,11 +67,11 @@ class FilesystemStore(StoreBase):
             raise ValueError(f"unknown durability {durability!r}")
         if follow_symlinks not in ("inside", "anywhere"):
             raise ValueError(f"unknown policy for symbolic links {follow_symlinks!r}")
+        super().__init__(max_threads)
         path = absolute(root)
         self._url = Path(path).as_uri()
         self._root = Root(path, follow_symlinks=follow_symlinks, durable=durability == "full")
         self._writer = FileWriter(self._root, durability)
-        self._threads = Threads(max_threads)
         self._capabilities = Capabilities(
             write=not read_only, create=not read_only, cas=not read_only, versions=True, sync=True, many=True
         )
@@ -132,7 +132,7 @@ class FilesystemStore(StoreBase):
     def set_sync(
         self, key: str, value: BytesLike, *, create: bool = False, if_version: Version | None = None
     ) -> Version | None:
-        """See ``Store.set``."""
+        """See ``Store.set``. A cancelled write leaves no temporary file."""
         with self._errors(validate_key(key), writing=True):
             return self._writer.write(key, value, create=create, if_version=if_version)
 
@@ -145,43 +145,11 @@ class FilesystemStore(StoreBase):
                     self._writer.write_many(folder, named)
 
     def delete_sync(self, key: str, *, if_version: Version | None = None) -> None:
-        """See ``Store.delete``."""
+        """See ``Store.delete``. Folders left empty are removed."""
         with self._errors(validate_key(key), writing=True):
             self._writer.remove([key], if_version=if_version)
 
-    # The async half: the same, one thread hop a call.
-
-    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
-        """See ``Store.get``. A key that is a folder, a FIFO or a device is ``Forbidden``."""
-        return await self._threads.run(self.get_sync, key, byte_range)
-
-    async def get_ranges(
-        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
-    ) -> Parts | None:
-        """See ``Store.get_ranges``."""
-        return await self._threads.run(self.get_ranges_sync, key, ranges, if_version=if_version)
-
-    async def head(self, key: str) -> ObjectInfo | None:
-        """See ``Store.head``."""
-        return await self._threads.run(self.head_sync, key)
-
-    async def set(
-        self,
-        key: str,
-        value: BytesLike,
-        *,
-        create: bool = False,
-        if_version: Version | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> Version | None:
-        """See ``Store.set``. A cancelled write has happened or has not, and leaves no temporary file."""
-        if metadata:
-            raise Unsupported("a file has no user metadata", store=self._url, key=key)
-        return await self._threads.run(self.set_sync, key, value, create=create, if_version=if_version)
-
-    async def delete(self, key: str, *, if_version: Version | None = None) -> None:
-        """See ``Store.delete``. Folders left empty are removed."""
-        await self._threads.run(self.delete_sync, key, if_version=if_version)
+    # What takes several hops, or several keys in one.
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys, up to 1000 in one thread hop; each folder is opened, locked and synced once."""

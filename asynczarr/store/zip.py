@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,14 @@ from typing import Literal, TypeAlias
 from anyio import CancelScope
 
 from ..errors import AlreadyExists, NotFound, StoreClosed, StoreError, Unsupported
-from ..threads import Threads
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from .base import Capabilities, StoreBase
+from .base import Capabilities
 from .conditions import expect, one_condition
 from .fileio import absolute, flat_view
 from .keys import validate_key, validate_prefix
 from .listing import below, children, paged
 from .oserrors import store_error
+from .threaded import ThreadedStore
 from .zip_read import Archive, Entry, find_root, load, read_ranges
 from .zip_write import ZipWriter
 
@@ -31,7 +31,7 @@ __all__ = ["ZipMode", "ZipStore"]
 ZipMode: TypeAlias = Literal["r", "w", "a", "x"]
 
 
-class ZipStore(StoreBase):
+class ZipStore(ThreadedStore):
     """Keys are entries of one archive.
 
     Nothing is read before the first call. Reads need no lock and check what the archive says of itself. Writes go to a
@@ -68,13 +68,13 @@ class ZipStore(StoreBase):
             raise ValueError(f"unknown mode {mode!r}")
         if compression not in ("stored", "deflated"):
             raise ValueError(f"unknown compression {compression!r}")
+        super().__init__(max_threads)
         self._path = absolute(path)
         self._url = Path(self._path).as_uri().replace("file:", "zip:", 1)
         self._mode = mode
         self._prefix = None if root is None else validate_prefix(root.strip("/") + "/" if root else "")
         self._deflate = compression == "deflated"
         self._max_inflated = max_inflated
-        self._threads = Threads(max_threads)
         writes = mode != "r"
         self._capabilities = Capabilities(write=writes, create=writes, cas=writes, versions=True, sync=True)
         self._entries: dict[str, Entry] = {}
@@ -147,39 +147,7 @@ class ZipStore(StoreBase):
                 self._index = None
                 self._changed = True
 
-    # The async half: the same, one thread hop a call.
-
-    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
-        """See ``Store.get``. The checksum is verified when the whole value is read."""
-        return await self._threads.run(self.get_sync, key, byte_range)
-
-    async def get_ranges(
-        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
-    ) -> Parts | None:
-        """See ``Store.get_ranges``. A deflated value is inflated once, up to the last byte asked for."""
-        return await self._threads.run(self.get_ranges_sync, key, ranges, if_version=if_version)
-
-    async def head(self, key: str) -> ObjectInfo | None:
-        """See ``Store.head``."""
-        return await self._threads.run(self.head_sync, key)
-
-    async def set(
-        self,
-        key: str,
-        value: BytesLike,
-        *,
-        create: bool = False,
-        if_version: Version | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> Version | None:
-        """See ``Store.set``. The value is durable once the store is closed."""
-        if metadata:
-            raise Unsupported("a zip entry has no user metadata", store=self._url, key=key)
-        return await self._threads.run(self.set_sync, key, value, create=create, if_version=if_version)
-
-    async def delete(self, key: str, *, if_version: Version | None = None) -> None:
-        """See ``Store.delete``."""
-        await self._threads.run(self.delete_sync, key, if_version=if_version)
+    # What takes several hops, or several keys in one.
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys in one thread hop."""

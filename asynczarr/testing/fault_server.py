@@ -102,22 +102,25 @@ class FaultServer(Recorder):
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
         try:
-            while (read := await read_request(reader, writer, next(self._numbers), connection)) is not None:
-                request, body = read
-                self.note(request)
-                fault = self.faults(request) if self.faults is not None else NO_FAULT
-                self.busy += 1
-                try:
-                    if not await self._serve(request, body, fault, reader, writer):
-                        break
-                finally:
-                    self.busy -= 1
-        except OSError:
-            pass  # the client has gone
+            with suppress(OSError):  # the client has gone
+                await self._answer_all(reader, writer, connection)
+            await _closed(writer)
         except asyncio.CancelledError:
             reset(writer.transport)
-        finally:
-            writer.close()
+            with suppress(asyncio.CancelledError):  # it was this that was cancelled
+                await _closed(writer)
+
+    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
+        while (read := await read_request(reader, writer, next(self._numbers), connection)) is not None:
+            request, body = read
+            self.note(request)
+            fault = self.faults(request) if self.faults is not None else NO_FAULT
+            self.busy += 1
+            try:
+                if not await self._serve(request, body, fault, reader, writer):
+                    break
+            finally:
+                self.busy -= 1
 
     async def _serve(
         self,
@@ -150,6 +153,17 @@ class FaultServer(Recorder):
         if fault.duplicate is not None:
             asyncio.get_running_loop().call_later(fault.duplicate, self.bucket.handle, request, body)
         return answer if fault.status is None else _refusal(fault)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and hear how it ended.
+
+    asyncio keeps a reset by the client in a future, and counts on a finalizer to look at it before the future's own
+    finalizer complains that nobody has: which of the two comes first is up to the garbage collector.
+    """
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _interrupted(

@@ -36,16 +36,7 @@ COLUMNS = (
     *("requests", "requests a call", "most requests a call", "answers lost", "faults"),
     *("caught", "without effect", "read as wrong values", "landed without acknowledgement", "writes without an answer"),
     *("outcome unknown", "other errors", "false conflicts", "not linearizable"),
-    *(
-        "acknowledged writes lost",
-        "lost updates",
-        "lost",
-        "torn",
-        "tasks left",
-        "resets that nobody awaited",
-        "chunks lost",
-        "wrong values",
-    ),
+    *("acknowledged writes lost", "lost updates", "lost", "torn", "tasks left", "chunks lost", "wrong values"),
     *("recovered after, s", "twice the cap, s", "most arrivals in 0.5 s", "slowest stream, s", "CPU ms", "seconds"),
 )
 """The columns of all tables, in the order in which they are shown: how much was done, what it met, what came of it."""

@@ -87,11 +87,23 @@ def test_interrupt(tmp_path: Path, process: Process) -> None:
         signal.signal(signal.SIGINT, heeded)
     with program:
         assert program.stdout
+        assert program.stderr
         assert program.stdout.readline().startswith(b'{"type": "chunk"')
-        time.sleep(0.2)
+        _wait_until_full(program.stdout.fileno())
         program.send_signal(signal.SIGINT)
-        _, errors = program.communicate(timeout=60)
-    assert (program.returncode, errors) == (130, b"interrupted\n")
+        assert program.wait(60) == 130  # although nobody reads what it has to say
+        assert program.stderr.read() == b"interrupted\n"
+        assert program.stdout.read().endswith(b"}\n")
+
+
+def _wait_until_full(pipe: int) -> None:
+    import fcntl
+    import termios
+
+    held, before = -1, -2
+    while held != before:
+        time.sleep(0.3)
+        before, held = held, int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_completion(process: Process) -> None:

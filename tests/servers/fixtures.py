@@ -28,6 +28,7 @@ __all__ = [
     "fake_gcs_server",
     "moto_server",
     "nginx_server",
+    "own_server",
     "plain_server",
     "redis_server",
     "secantusdb_server",
@@ -37,18 +38,31 @@ __all__ = [
 S = TypeVar("S", bound=Server)
 
 
-def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
-    """A session fixture that runs a server; a visible skip where it cannot be installed, under CI a failure."""
+@pytest.fixture(scope="session")
+def own_server(session_skip_or_fail: Callable[[str], NoReturn]) -> Callable[[type[S]], S]:
+    """``with own_server(RedisServer) as server:``: for a test that kills its server or changes how it is set up.
 
-    @pytest.fixture(scope="session", name=f"{kind.name}_server")
-    def running(session_skip_or_fail: Callable[[str], NoReturn]) -> Iterator[S]:
+    A visible skip where the server cannot be installed, under CI a failure; always a skip where servers are off.
+    """
+
+    def make(kind: type[S]) -> S:
         if os.environ.get("ASYNCZARR_SERVERS") == "off":
             pytest.skip("ASYNCZARR_SERVERS=off: another Python runs the tests on servers")
         try:
             kind.install()
         except RuntimeError as error:
             session_skip_or_fail(f"no {kind.name} server: {error}")
-        with kind() as server:
+        return kind()
+
+    return make
+
+
+def server_fixture(kind: type[S]) -> Callable[..., Iterator[S]]:
+    """A session fixture that runs a server, for all tests that leave it as it is."""
+
+    @pytest.fixture(scope="session", name=f"{kind.name}_server")
+    def running(own_server: Callable[[type[S]], S]) -> Iterator[S]:
+        with own_server(kind) as server:
             yield server
 
     return running

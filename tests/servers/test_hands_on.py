@@ -22,11 +22,8 @@ def test_every_server_can_be_named() -> None:
     assert all(issubclass(kind, Server) for kind in known.values())
 
 
-def test_it_says_how_to_reach_it_and_leaves_nothing(skip_or_fail) -> None:
-    try:
-        RedisServer.install()
-    except RuntimeError as error:
-        skip_or_fail(f"no redis server: {error}")
+@pytest.mark.usefixtures("redis_server")  # so that it is installed
+def test_it_says_how_to_reach_it_and_leaves_nothing() -> None:
     program = subprocess.Popen(
         [sys.executable, "-m", "tests.servers", "redis"],
         stdout=subprocess.PIPE,

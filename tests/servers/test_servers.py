@@ -9,13 +9,9 @@ from .redis import RedisServer
 pytestmark = pytest.mark.xdist_group("redis")
 
 
-async def test_a_server_comes_back_with_what_it_acknowledged(skip_or_fail):
+async def test_a_server_comes_back_with_what_it_acknowledged(own_server):
     redis = pytest.importorskip("redis.asyncio")
-    try:
-        RedisServer.install()
-    except RuntimeError as error:
-        skip_or_fail(f"no redis server: {error}")
-    with RedisServer() as server:
+    with own_server(RedisServer) as server:
         for value in (b"1", b"2"):
             async with redis.from_url(server.address) as client:
                 assert await client.get("k") == (None if value == b"1" else b"1")

@@ -49,9 +49,8 @@ async def test_loops_threads_and_forks(azurite_server, container):
     await use_in_loops_threads_and_forks(f"az://{container}/forks", connection_string=azurite_server.connection_string)
 
 
-@pytest.mark.usefixtures("azurite_server")
-async def test_a_server_that_is_killed():
-    with AzuriteServer() as server:
+async def test_a_server_that_is_killed(own_server):
+    with own_server(AzuriteServer) as server:
         async with ContainerClient.from_connection_string(server.connection_string, "killed") as client:
             await client.create_container()
         async with AzureStore("killed", connection_string=server.connection_string) as store:

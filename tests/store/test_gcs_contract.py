@@ -72,9 +72,8 @@ async def test_loops_threads_and_forks(fake_gcs_server, monkeypatch):
     await use_in_loops_threads_and_forks(f"gs://{fake_gcs_server.bucket}/forks")
 
 
-@pytest.mark.usefixtures("fake_gcs_server")
-async def test_a_server_that_is_killed():
-    with FakeGCSServer() as server:
+async def test_a_server_that_is_killed(own_server):
+    with own_server(FakeGCSServer) as server:
         async with GCSStore(server.bucket, api_root=server.address, anonymous=True) as store:
             await kill_and_go_on(server, store, idle=0)
 

@@ -267,8 +267,8 @@ async def test_cancelled_at_every_step_of_an_upload(client, secantusdb_server, n
     assert cancelled > 3
 
 
-async def test_killed_server_loses_nothing_acknowledged():
-    with SecantusServer() as server:
+async def test_killed_server_loses_nothing_acknowledged(own_server):
+    with own_server(SecantusServer) as server:
         async with MongoStore(f"{server.address}/db", inline=SMALL, connect_timeout=2.0) as store:
             versions = [await store.set(f"k{number}", bytes(SMALL if number % 5 else LARGE)) for number in range(20)]
             server.kill()

@@ -148,8 +148,8 @@ async def test_connections_that_the_server_has_closed_are_replaced_before_they_a
     assert bytes(await direct.get("k")) == b"x"
 
 
-async def test_killed_server_loses_nothing_acknowledged():
-    with RedisServer() as server:
+async def test_killed_server_loses_nothing_acknowledged(own_server):
+    with own_server(RedisServer) as server:
         async with RedisStore(f"{server.address}/0/a", timeout=5) as store:
             versions = [await store.set(f"k{number}", b"x" * 1000) for number in range(50)]
             server.kill()
@@ -171,8 +171,8 @@ async def test_a_server_without_our_scripts_is_given_them(redis_server, proxy, p
 # What the server says.
 
 
-async def test_refusals_are_typed():
-    with RedisServer() as server:
+async def test_refusals_are_typed(own_server):
+    with own_server(RedisServer) as server:
         async with redis.from_url(server.address) as admin, RedisStore(f"{server.address}/0/a") as store:
             await store.set("k", b"x")
             await admin.execute_command("ACL", "SETUSER", "reader", "on", ">geheim", "~*", "+get", "+select")
@@ -199,10 +199,10 @@ async def test_refusals_are_typed():
                 await stranger.get("k")
 
 
-async def test_the_permissions_that_the_documentation_names(prefix):
+async def test_the_permissions_that_the_documentation_names(prefix, own_server):
     page = (Path(__file__).parents[2] / "docs/backends/redis.md").read_text()
     reading, writing = (words.split() for words in re.findall(r"`(\+[^`]*)`", page))
-    with RedisServer() as server:
+    with own_server(RedisServer) as server:
         async with redis.from_url(server.address) as admin:
             for user, commands in (("reader", reading), ("writer", reading + writing)):
                 await admin.execute_command("ACL", "SETUSER", user, "on", ">x", f"~{prefix}/*", *commands)
@@ -240,8 +240,8 @@ async def test_what_others_have_stored(redis_server, direct, prefix):
         await admin.delete(*keys)
 
 
-async def test_waiting_for_replicas():
-    with RedisServer() as primary, RedisServer() as replica:
+async def test_waiting_for_replicas(own_server):
+    with own_server(RedisServer) as primary, own_server(RedisServer) as replica:
         async with RedisStore(f"{primary.address}/0/a", wait_replicas=1, wait_timeout=0.1) as store:
             with pytest.raises(OutcomeUnknown):
                 await store.set("k", b"x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 import aiohttp
 import pytest
 
-from asynczarr.testing.fault_server import FaultServer
+from asynczarr.testing.fault_server import FaultServer, reset
 from asynczarr.testing.wire import Request
 from asynczarr.testing.wire_faults import Drawn, Scripted, WireFault, seed
 
@@ -219,6 +220,27 @@ async def test_it_can_be_stopped_and_started_again(server, http):
     assert server.sent == {"GET": 2}
     server.forget()
     assert (server.requests, server.sent) == ([], {})
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /b/k HT", b"GET /b/k HTTP/1.1\r\n\r\n"], ids=["nothing", "half", "whole"])
+async def test_a_reset_by_the_client_is_heard(server, monkeypatch, sent):
+    """No matter in which order finalizers run: here as if the future with the reset always came before its protocol."""
+    monkeypatch.delattr(asyncio.StreamReaderProtocol, "__del__")
+    complaints: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    server.faults = Drawn({WireFault(silent="before"): 1.0})
+    _, writer = await asyncio.open_connection("127.0.0.1", int(server.address.rpartition(":")[2]))
+    writer.write(sent)
+    while not server.connections or server.busy != sent.endswith(b"\n\r\n"):
+        await asyncio.sleep(0.001)
+    reset(writer.transport)
+    while server.open_connections:
+        await asyncio.sleep(0.001)
+    del writer
+    gc.collect()
+    loop.set_exception_handler(None)
+    assert complaints == []
 
 
 def _requests(*keys: str) -> list[Request]:

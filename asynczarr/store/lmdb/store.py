@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from ...errors import StoreClosed, StoreError, Unsupported
 from ...threads import Threads
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
-from ..base import Capabilities, StoreBase
+from ..base import Capabilities
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import absolute
@@ -20,6 +20,7 @@ from ..keys import validate_key, validate_prefix
 from ..listing import paged
 from ..oserrors import store_error
 from ..record import open_record, seal
+from ..threaded import ThreadedStore
 from ..url import local_path
 from .table import KEPT, Table
 
@@ -32,7 +33,7 @@ _BATCH = 1000
 _Page: TypeAlias = Callable[[Table, str, bytes], tuple[Sequence[str], bytes | None]]
 
 
-class LMDBStore(StoreBase):
+class LMDBStore(ThreadedStore):
     """Keys in one LMDB environment, each call one transaction.
 
     Readers never wait and see one state; writers, of all processes, come one after the other. A process that is killed
@@ -69,6 +70,7 @@ class LMDBStore(StoreBase):
             raise Unsupported("the LMDB store needs a POSIX system")
         if durability not in ("full", "data", "none"):
             raise ValueError(f"unknown durability {durability!r}")
+        super().__init__(max_threads)  # readers
         self._path = absolute(path)
         self._url = Path(self._path).as_uri().replace("file:", "lmdb:", 1)
         with extra("lmdb", store=self._url):
@@ -77,7 +79,6 @@ class LMDBStore(StoreBase):
         self._acquire = acquire
         self._durability: Durability = durability
         self._map_size = map_size
-        self._readers = Threads(max_threads)
         self._writer = Threads(1)
         writes = not read_only
         self._capabilities = Capabilities(
@@ -186,21 +187,7 @@ class LMDBStore(StoreBase):
         with self._use(validate_key(key), writing=True) as environment:
             environment.write(lambda table: table.remove(key, if_version=if_version))
 
-    # The async half: the same, one thread hop a call.
-
-    async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
-        """See ``Store.get``."""
-        return await self._readers.run(self.get_sync, key, byte_range)
-
-    async def get_ranges(
-        self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
-    ) -> Parts | None:
-        """See ``Store.get_ranges``. The bytes are copied out of the map."""
-        return await self._readers.run(self.get_ranges_sync, key, ranges, if_version=if_version)
-
-    async def head(self, key: str) -> ObjectInfo | None:
-        """See ``Store.head``."""
-        return await self._readers.run(self.head_sync, key)
+    # What writes, which one thread does, and what takes several hops.
 
     async def set(
         self,
@@ -229,11 +216,11 @@ class LMDBStore(StoreBase):
 
     def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list``. Sorted but for keys of more than 478 bytes; each page of 1000 is of one moment."""
-        return paged(self._pages(Table.keys, validate_prefix(prefix)), self._readers)
+        return paged(self._pages(Table.keys, validate_prefix(prefix)), self._threads)
 
     def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``. Subtrees are jumped over."""
-        return paged(self._children(validate_prefix(prefix)), self._readers)
+        return paged(self._children(validate_prefix(prefix)), self._threads)
 
     async def aclose(self) -> None:
         """Wait for the calls under way and let go of the environment."""

@@ -47,18 +47,14 @@ class ArrayStop(_Array, Stop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArrayFailed(_Array, Failed):
+class ArrayFailed(Failed, _Array):
     """A call has raised, or was cancelled.
 
     Attributes:
         duration: seconds since its start.
-        error: class of the error.
-        message: its reason, if the error is one of asynczarr's.
     """
 
     duration: float
-    error: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

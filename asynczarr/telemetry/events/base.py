@@ -35,7 +35,16 @@ class Stop:
     __slots__ = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Failed:
-    """Mark of events that end a span, or an item of one, by an error or by being cancelled."""
+    """What events have that end a span, or an item of one, by an error or by being cancelled.
 
-    __slots__ = ()
+    Attributes:
+        error: class of the error.
+        message: its reason, if the error is one of asynczarr's.
+    """
+
+    __slots__ = ()  # those of its fields are made with the slots of an event
+
+    error: str
+    message: str = ""

@@ -104,18 +104,14 @@ class ChunkReadStop(_Chunk, Stop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkReadFailed(_Chunk, Failed):
+class ChunkReadFailed(Failed, _Chunk):
     """A chunk could not be read, or the read was cancelled.
 
     Attributes:
         duration: seconds since its start.
-        error: class of the error.
-        message: its reason, if the error is one of asynczarr's.
     """
 
     duration: float
-    error: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,18 +137,14 @@ class ChunkWriteStop(_Chunk, Stop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkWriteFailed(_Chunk, Failed):
+class ChunkWriteFailed(Failed, _Chunk):
     """A chunk or shard could not be written, or the write was cancelled.
 
     Attributes:
         duration: seconds since its start.
-        error: class of the error.
-        message: its reason, if the error is one of asynczarr's.
     """
 
     duration: float
-    error: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

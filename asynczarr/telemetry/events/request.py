@@ -71,19 +71,15 @@ class RequestStop(_Request, Stop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFailed(_Request, Failed):
+class RequestFailed(Failed, _Request):
     """A call of a store has raised, or was cancelled.
 
     Attributes:
         duration: seconds since its start.
-        error: class of the error.
-        message: its reason, if the error is one of asynczarr's.
         attempts: attempts made for it, those of reading back included.
     """
 
     duration: float
-    error: str
-    message: str = ""
     attempts: int = 1
 
 

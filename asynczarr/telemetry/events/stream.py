@@ -57,19 +57,15 @@ class StreamStop(_Stream, Stop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamFailed(_Stream, Failed):
+class StreamFailed(Failed, _Stream):
     """A stream has ended by an error, or was cancelled.
 
     Attributes:
         duration: seconds since its start.
-        error: class of the error.
-        message: its reason, if the error is one of asynczarr's.
         items: items delivered, or taken, before.
     """
 
     duration: float
-    error: str
-    message: str = ""
     items: int = 0
 
 
@@ -91,20 +87,16 @@ class StreamProgress(_Stream):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemFailed(_Stream, Failed):
+class ItemFailed(Failed, _Stream):
     """An item of a stream has failed; with ``on_error="skip"`` the stream goes on.
 
     Attributes:
         item: coordinates of the chunk, or index or region of a written item.
         key: key of the stored object, as far as the error names one.
-        error: class of the error.
-        message: its reason.
     """
 
     item: tuple[object, ...]
     key: str
-    error: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
