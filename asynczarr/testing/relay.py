@@ -132,6 +132,8 @@ class _Side(asyncio.Protocol):
         self.line: _Line = _Line(self, number)
         self.transport: asyncio.Transport | None = None
         self.gone: bool = False
+        self.heard_end: bool = False
+        self.told_end: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -144,8 +146,9 @@ class _Side(asyncio.Protocol):
             (self.connection.asked if self is self.connection.client else self.connection.told)(data)
 
     def eof_received(self) -> bool:
+        self.heard_end = True
         self.peer.line.put(self.peer.finish)
-        return True
+        return not self.told_end  # both ways are over: asyncio closes, which it does not by itself
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
@@ -173,7 +176,12 @@ class _Side(asyncio.Protocol):
 
     def finish(self) -> None:
         """Tell this end that no more will come."""
-        if self.transport is not None and not self.transport.is_closing():
+        self.told_end = True
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self.heard_end:
+            self.transport.close()
+        else:
             self.transport.write_eof()
 
     def end(self, *, by_reset: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 
@@ -157,3 +158,31 @@ async def test_lost_answers_of_another_protocol():
         assert len(commands) == 80 - lost, "the server has seen every command"
         assert proxy.sent == {"SET": 40, "": 40 - lost}
         assert {request.key for request in proxy.requests if request.verb == "SET"} == {"k"}
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+async def test_nothing_stays_open_when_both_ends_are_done(first):
+    """A socket that has said all and heard all is closed, or a server that closes after each answer uses them up."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if first == "client":
+            assert await reader.read() == b"ask"
+        writer.write(b"answer")
+        writer.close()
+        await writer.wait_closed()
+
+    before = len(os.listdir("/proc/self/fd"))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, FaultProxy(server.sockets[0].getsockname()[1]) as proxy:
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(b"ask")
+            if first == "client":
+                writer.write_eof()
+            assert await reader.read() == b"answer"
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(10):
+            while len(os.listdir("/proc/self/fd")) > before + 4:
+                await asyncio.sleep(0.01)
+        assert proxy.connections == 20
