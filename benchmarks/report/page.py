@@ -36,7 +36,9 @@ _METHOD = """\
 - Given to a consumer that sums: `stream`, every chunk (libraries without such a stream read slabs of whole rows of
   chunks, at least 8 MiB, the next while the last is summed); `tenth`, every tenth chunk; `random`, boxes of 32^3
   elements at random places, eight at a time; `burst`, the same all at once.
-- A peer that is more than 1.5 times slower than the fastest one and has used up its time in a unit gets fewer runs.
+- A peer that is more than 3 times slower than the fastest one and has used up its time in a unit gets fewer runs.
+- `echo`: a client that asks again when it is answered. An idle CPU falls asleep in between, so that the rate that is
+  kept is counted from the highest of the unit, whoever reached it.
 - 256 MiB: reads, streams and random boxes with zstd. 64 MiB: other codecs, writes, slabs, memory, chunks of 4 KiB. 4 or
   16 MiB: writes of small chunks, a thousand files each. The whole matrix of codecs and chunks is measured for `read`
   only, to keep a full run within half an hour.

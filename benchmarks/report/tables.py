@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..result import OURS, Result, Results
 from ..units import Unit, units_by_name
 from ..works.stages_of import STAGES
-from .goals import DEFAULT_PIPELINE, goal_of
+from .goals import DEFAULT_PIPELINE, awake_rate, goal_of
 from .markdown import NOTHING, mebibytes, micro, milli, ratio, table
 
 __all__ = ["compared", "cpu", "echo", "first", "growth", "lag", "memory", "not_measured", "stages", "under_goal"]
@@ -94,11 +94,11 @@ def echo(results: Results) -> list[str]:
     rows = []
     for unit in _units(results):
         for peer, result in results.of(unit.name).items():
-            share = result.median("share")
-            if unit.work == "echo" and share is not None:
-                rates = [f"{result.median(metric):.0f}" for metric in ("idle_rate", "busy_rate")]
+            idle, busy = result.median("idle_rate"), result.median("busy_rate")
+            if unit.work == "echo" and idle is not None and busy is not None:
                 slots = "one at a time" if unit.concurrency == 1 else "full speed"
-                rows.append([f"{unit.layout}, {slots}, {peer}", *rates, f"{100 * share:.0f} %"])
+                kept = f"{100 * busy / awake_rate(results, unit):.0f} %"
+                rows.append([f"{unit.layout}, {slots}, {peer}", f"{idle:.0f}", f"{busy:.0f}", kept])
     return table(["requests/s", "idle", "beside a stream", "kept"], rows)
 
 
