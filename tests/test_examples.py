@@ -15,6 +15,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NEEDS = {"icechunk_session": "icechunk"}  # there is none for Python 3.11
+LEAVES = {"mongodb_store": "ignore:unclosed <socket:ResourceWarning"}
+"""PyMongo drops the socket of an attempt to connect that its ``close()`` cancels; Python closes it, with a warning."""
+
 README = (ROOT / "README.md").read_text()
 
 
@@ -24,7 +27,7 @@ def test_example_runs(script: Path, tmp_path: Path) -> None:
         pytest.importorskip(NEEDS[script.stem])
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-W", "error", script],
+        [sys.executable, "-W", "error", *(["-W", LEAVES[script.stem]] if script.stem in LEAVES else []), script],
         cwd=tmp_path,
         env=env,
         capture_output=True,
