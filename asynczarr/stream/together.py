@@ -114,7 +114,12 @@ class Together:
                     waiting, self._waiting = self._waiting, []
                 if not waiting:
                     return None
-                self._batches.extend(_round(array, waiting))
+                try:
+                    self._batches.extend(list(_round(array, waiting)))
+                except Exception:
+                    with self._lock:  # nobody is forgotten: each is told by its own call
+                        self._waiting = waiting + self._waiting
+                    raise
 
     def _finished(self, batch: _Shared, errors: dict[_Read, Exception]) -> None:
         with self._lock:

@@ -126,6 +126,20 @@ async def test_only_those_fail_that_want_the_damaged_chunk(spec: str, gate: Gate
     assert len(set(map(id, errors))) == len(errors), "each its own: a traceback belongs to one task"
 
 
+async def test_nobody_is_forgotten_when_a_round_cannot_be_made(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    array = await filled(SyncSpyStore(), **SPECS["chunks"])
+    array.store.script = gate
+    monkeypatch.setattr("asynczarr.stream.together._round", broken)
+    async with nothing_left(), asyncio.timeout(20):
+        tasks = await queued(array, boxes(20))
+        gate.open()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in found[:20]] == [MemoryError] * 20
+
+
 async def test_missing_chunks_are_the_fill_value(gate: Gate) -> None:
     array = await filled(SyncSpyStore(), **SPECS["chunks"])
     expected = await array.read()
