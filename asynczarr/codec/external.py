@@ -71,7 +71,7 @@ def v2_external(name: str, parameters: Mapping[str, Any], *, in_bytes: bool) -> 
     if library is None:
         return None
     made = type("_External", (_OnBytes if in_bytes else _OnArray,), {"name": name, "library": library})
-    return cast("Any", made).from_config(parameters)  # type: ignore[no-any-return]
+    return cast("Any", made).from_config(parameters)  # type: ignore[no-any-return]  # made just above
 
 
 @cache

@@ -112,7 +112,7 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
         return int(native.min), int(native.max)
     import ml_dtypes
 
-    small: Any = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]
+    small: Any = ml_dtypes.iinfo(dtype)  # type: ignore[no-untyped-call]  # it has no annotations
     return int(small.min), int(small.max)
 
 

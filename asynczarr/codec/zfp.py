@@ -160,4 +160,4 @@ def _library() -> ModuleType:
         import zfpy
     except ImportError as error:
         raise MetadataError("the zfp codec needs zfpy: install asynczarr[codecs]", codec="zfp") from error
-    return zfpy  # type: ignore[no-any-return]
+    return zfpy  # type: ignore[no-any-return]  # it has no types

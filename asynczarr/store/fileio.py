@@ -35,7 +35,7 @@ def turn() -> Iterator[None]:
 def absolute(path: str | os.PathLike[str]) -> str:
     """An absolute path, without ``..`` and without looking at links."""
     # os.getcwd and os.path.abspath count as blocking with blockbuster; os.getcwdb, the same system call, does not.
-    return os.path.normpath(os.path.join(os.fsdecode(os.getcwdb()), os.fspath(path)))  # noqa: PTH109, PTH118
+    return os.path.normpath(os.path.join(os.fsdecode(os.getcwdb()), os.fspath(path)))  # noqa: PTH109, PTH118 - see above
 
 
 def flat_view(value: BytesLike) -> memoryview:

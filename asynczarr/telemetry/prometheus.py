@@ -46,9 +46,9 @@ def bridge(registry: CollectorRegistry | None = None) -> Subscription:
             made = metrics[instrument.name]
             metric = made.labels(*labels) if labels else made
             if instrument.kind == "counter":
-                metric.inc(amount)  # type: ignore[union-attr]
+                metric.inc(amount)  # type: ignore[union-attr]  # a counter, by its name
             else:
-                metric.observe(amount)  # type: ignore[union-attr]
+                metric.observe(amount)  # type: ignore[union-attr]  # a histogram
 
     return subscribe(count, *RULES)
 

@@ -121,7 +121,7 @@ class FaultProxy(Recorder):
         self.note(request)
         fault = self.faults(request) if self.faults is not None else NO_FAULT
         known = {"delay": fault.delay, "reset": fault.reset, "silent": fault.silent, "cut": fault.cut}
-        if fault is not NO_FAULT and fault != WireFault(**known):  # type: ignore[arg-type]
+        if fault is not NO_FAULT and fault != WireFault(**known):  # type: ignore[arg-type]  # fields of it
             raise ValueError(f"a proxy cannot do this: {fault}")
         return fault
 

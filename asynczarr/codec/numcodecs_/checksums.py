@@ -89,7 +89,7 @@ class Crc32c(_Checksum):
         import google_crc32c
 
         # The library takes bytes and arrays, but no memoryviews.
-        return int(google_crc32c.value(np.frombuffer(data, np.uint8)))  # type: ignore[arg-type,unused-ignore]
+        return int(google_crc32c.value(np.frombuffer(data, np.uint8)))  # type: ignore[arg-type,unused-ignore]  # stub: bytes
 
 
 class Fletcher32(_Checksum):

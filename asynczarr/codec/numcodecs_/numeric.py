@@ -77,7 +77,7 @@ class PCodec(_Numeric):
     def _numbers(self, spec: ChunkSpec) -> np.dtype[Any] | None:
         if spec.dtype.kind in ("datetime", "timedelta"):
             return np.dtype(np.int64)
-        parts = spec.dtype.component if spec.dtype.kind == "complex" else spec.dtype  # type: ignore[attr-defined]
+        parts = spec.dtype.component if spec.dtype.kind == "complex" else spec.dtype  # type: ignore[attr-defined]  # complex
         return super()._numbers(replace(spec, dtype=parts))
 
     def encode(self, array: Array) -> bytes:

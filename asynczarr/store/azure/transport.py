@@ -105,7 +105,7 @@ class Transport(AioHttpTransport):
         return response
 
     def _get_request_data(self, request: Any) -> Any:
-        data = super()._get_request_data(request)  # type: ignore[no-untyped-call]
+        data = super()._get_request_data(request)  # type: ignore[no-untyped-call]  # the SDK does not annotate it
         # aiohttp writes a file in pieces, but large bytes at once, with a warning.
         return BytesIO(data) if isinstance(data, bytes) and len(data) > _BIG else data
 

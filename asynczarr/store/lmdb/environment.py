@@ -176,9 +176,9 @@ class Environment:
 
     def _connect(self, create: bool) -> None:
         if create:
-            os.makedirs(self.path, exist_ok=True)  # noqa: PTH103
+            os.makedirs(self.path, exist_ok=True)  # noqa: PTH103 - the path is a string here
         else:
-            os.stat(os.path.join(self.path, "data.mdb"))  # noqa: PTH116, PTH118
+            os.stat(os.path.join(self.path, "data.mdb"))  # noqa: PTH116, PTH118 - the same
         readonly = not os.access(self.path, os.W_OK)
         handle = lmdb.open(
             self.path,
