@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ...errors import (
     AlreadyExists,
-    IntegrityError,
     NotFound,
     PreconditionFailed,
     StoreError,
-    Truncated,
     Unsupported,
 )
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
@@ -25,11 +23,12 @@ from ..guarded import GuardedStore, Place
 from ..keys import is_valid_key
 from ..network.pinned import Reading, read_ranges
 from ..network.together import together
+from .answers import condition, metadata_of, reading, version_of
 from .errors import PastTheEnd, Unranged, is_missing, obstore_error
 from .opening import address, capabilities, make_store, service
 
 if TYPE_CHECKING:
-    from obstore import Attributes, GetOptions, GetResult, ListStream, ObjectMeta, PutMode, PutResult
+    from obstore import Attributes, GetOptions, ListStream, ObjectMeta, PutMode
     from obstore.store import ObjectStore
 
 __all__ = ["ObstoreStore"]
@@ -39,9 +38,6 @@ T = TypeVar("T")
 _ALL = ByteRange()
 _PAGE = 1000
 _AT_ONCE = 32  # requests of one call
-_NOT_OURS = frozenset(
-    {"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Storage-Class"}
-)
 
 _PUT_DOWN = 0.1  # seconds: far more than obstore's threads need to get a turn
 
@@ -138,7 +134,7 @@ class ObstoreStore(GuardedStore):
         if result is None:
             return None
         meta = result.meta
-        return ObjectInfo(meta["size"], _version(meta), meta["last_modified"].timestamp(), _metadata(result))
+        return ObjectInfo(meta["size"], version_of(meta), meta["last_modified"].timestamp(), metadata_of(result))
 
     async def set(
         self,
@@ -161,7 +157,7 @@ class ObstoreStore(GuardedStore):
                 raise Unsupported("the store has no such conditions or metadata")
             mode: PutMode = "create" if create else "overwrite"
             if if_version is not None:
-                mode = _condition(if_version, quoted=not self._s3)
+                mode = condition(if_version, quoted=not self._s3)
             attributes: Attributes | None = dict(metadata) if metadata else None
             try:
                 done = await self._obstore.put_async(
@@ -172,7 +168,7 @@ class ObstoreStore(GuardedStore):
                 if if_version is not None and isinstance(failure, (AlreadyExists, NotFound)):
                     failure = PreconditionFailed(failure.reason)
                 raise failure from error
-        return _version(done)
+        return version_of(done)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
@@ -219,7 +215,7 @@ class ObstoreStore(GuardedStore):
             return await self._read_by_head(key, part, pin)
         options: GetOptions = {}
         if pin is not None:
-            options["if_match"] = _condition(pin)["e_tag"]
+            options["if_match"] = condition(pin)["e_tag"]
         if part.stop is not None:
             options["range"] = (part.start, part.stop)
         elif part.start:
@@ -229,7 +225,7 @@ class ObstoreStore(GuardedStore):
             data = None if result is None else await self._ask(result.bytes_async)
         except (PastTheEnd, Unranged) as refusal:
             return await self._read_by_head(key, part, pin, refusal)
-        return None if result is None or data is None else _reading(memoryview(data), result, part, pin)
+        return None if result is None or data is None else reading(memoryview(data), result, part, pin)
 
     async def _read_by_head(
         self, key: str, part: ByteRange, pin: Version | None, refusal: StoreError | None = None
@@ -238,7 +234,7 @@ class ObstoreStore(GuardedStore):
         meta = await self._ask(lambda: self._obstore.head_async(self._store, key))
         if meta is None:
             return None
-        version = _version(meta)
+        version = version_of(meta)
         if pin is not None and pin != version:
             raise PreconditionFailed(f"the stored version is {version}, not {pin}")
         start, stop = part.resolve(meta["size"])
@@ -274,35 +270,3 @@ class ObstoreStore(GuardedStore):
             if _Process.user is not None:
                 raise Unsupported("obstore does not survive a fork: start processes by spawn or forkserver")
             _Process.user = os.getpid()
-
-
-def _version(meta: ObjectMeta | PutResult) -> Version | None:
-    """ETag, and the service's own version (generation) if there is one; weak ETags are no versions."""
-    tag, version = meta["e_tag"], meta["version"]
-    if tag is None or tag.startswith("W/"):
-        return None
-    return tag if version is None else f"{tag} {version}"
-
-
-def _metadata(result: GetResult) -> dict[str, str]:
-    return {name: text for name, text in result.attributes.items() if name not in _NOT_OURS}
-
-
-def _condition(version: Version, *, quoted: bool = True) -> Any:
-    tag, _, number = version.partition(" ")
-    if not quoted:  # Ceph compares a quoted ETag with nothing; others take both
-        tag = tag.strip('"')
-    return {"e_tag": tag, "version": number} if number else {"e_tag": tag}
-
-
-def _reading(data: memoryview, result: GetResult, part: ByteRange, pin: Version | None) -> Reading:
-    meta, got = result.meta, tuple(result.range)
-    version = _version(meta)
-    if pin is not None and pin != version:
-        raise PreconditionFailed(f"the stored version is {version}, not {pin}")
-    if got != part.resolve(meta["size"]):
-        raise IntegrityError(f"asked for {part} of {meta['size']} bytes, got {got}")
-    if len(data) != got[1] - got[0]:
-        raise Truncated(f"{len(data)} bytes where {got[1] - got[0]} were promised")
-    whole = data if part == _ALL else None
-    return Reading(data, meta["size"], version, meta["last_modified"], whole, _metadata(result))
