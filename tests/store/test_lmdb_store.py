@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,23 +91,24 @@ def test_readers_are_not_cut_off_when_the_map_grows(path):
     """Four threads read while writes double the map again and again."""
     store = LMDBStore(path, durability="none", map_size=1 << 16)
     store.set_sync("k", b"k" * 5000)
-    running, reads = True, 0
+    over, reads = threading.Event(), [0] * 4
 
-    def read():
-        nonlocal reads
-        while running:
+    def read(number):
+        while not over.wait(0.0002):  # threads that only read would leave the writer few turns of the interpreter
             assert store.get_sync("k") == b"k" * 5000
-            reads += 1
+            reads[number] += 1
 
-    threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for number in range(40):
-        store.set_sync(f"c/{number}", bytes(200_000))
-    running = False
-    for thread in threads:
-        thread.join()
-    assert reads > 40
+    with ThreadPoolExecutor(4) as threads:
+        readers = [threads.submit(read, number) for number in range(4)]
+        try:
+            for number in range(40):
+                store.set_sync(f"c/{number}", bytes(200_000))
+            while min(reads) < 10 and not any(reader.done() for reader in readers):
+                time.sleep(0.001)
+        finally:
+            over.set()
+        for reader in readers:
+            reader.result()
     asyncio.run(store.aclose())
 
 
