@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import punctuation
+from urllib.parse import quote, unquote
 
 from ..types import ObjectInfo, Version
 
@@ -20,6 +22,7 @@ DEPTH = 8
 
 _NOTHING = "-"
 _UNREAD = "?"  # nothing comes after it
+_PLAIN = punctuation.replace("%", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Mark:
         else:
             mark = _UNREAD if replaced is None else replaced.get(WRITE_ID, _NOTHING)
             older = (replaced or {}).get(LINEAGE, "").split(" ")
-            before = [self.if_version, mark, *older[: 2 * (DEPTH - 1)]]
+            before = [_word(self.if_version), _word(mark), *older[: 2 * (DEPTH - 1)]]
         return {WRITE_ID: self.id or "", LINEAGE: " ".join(before).rstrip()}
 
 
@@ -66,7 +69,7 @@ def trace(mark: Mark, info: ObjectInfo) -> Trace | None:
     """What a stored value proves about a write to its key: done, not done (and impossible now), or nothing."""
     if mark.id is not None and info.metadata.get(WRITE_ID) == mark.id:
         return Trace(True, info.version)
-    words = info.metadata.get(LINEAGE, "").split(" ")
+    words = [unquote(word) for word in info.metadata.get(LINEAGE, "").split(" ")]
     wanted = _NOTHING if mark.if_version is None else mark.if_version
     for version, write_id in zip(words[::2], words[1::2], strict=False):
         if version == wanted:
@@ -74,3 +77,8 @@ def trace(mark: Mark, info: ObjectInfo) -> Trace | None:
         if write_id == mark.id:
             return Trace(True, version)
     return None
+
+
+def _word(text: str) -> str:
+    """A version or id without spaces, which separate them: those of some stores have one. Most stay as they are."""
+    return quote(text, safe=_PLAIN)
