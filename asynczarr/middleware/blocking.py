@@ -28,6 +28,10 @@ class BlockingWrapper(Wrapper):
         """Those of the wrapped store."""
         return self.inner.capabilities
 
+    def forget(self, key: str) -> None:
+        """See ``Wrapper.forget``."""
+        super().forget(self.inner_key(key))
+
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``."""
         return await self.inner.get(self.inner_key(key), byte_range)

@@ -8,6 +8,7 @@ import pytest
 
 import asynczarr as az
 from asynczarr.errors import KeyInvalid, Unsupported
+from asynczarr.middleware import Cache, ReadOnly
 from asynczarr.middleware.prefix import Prefix
 from asynczarr.store import FilesystemStore, MemoryStore
 from asynczarr.testing import HOSTILE_KEYS, StoreContract
@@ -49,6 +50,16 @@ async def test_keys_and_blocking_half():
             with pytest.raises(KeyInvalid):
                 call(key)
     assert [key async for key in inner.list()] == ["a/b/c/0"]
+
+
+async def test_what_is_kept_of_a_key_is_forgotten():
+    inner = MemoryStore()
+    store = ReadOnly(Prefix(Cache(inner, ttl=None), "p"))
+    await inner.set("p/k", b"old")
+    assert await store.get("k") == b"old"
+    await inner.set("p/k", b"new")
+    store.forget("k")
+    assert await store.get("k") == b"new"
 
 
 async def test_many_keys_at_once(tmp_path):
