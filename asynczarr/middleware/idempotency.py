@@ -155,6 +155,8 @@ class Idempotency(Wrapper):
     async def _resolve(self, write: _Write, error: StoreError) -> Version | None:
         """After a conflict or no answer: the version if the write has succeeded, else the error to go on with."""
         conflict = isinstance(error, (AlreadyExists, PreconditionFailed))
+        if isinstance(error, OutcomeUnknown):
+            error.write_id = error.write_id or write.mark.id
         if not conflict and (not may_pass(error) or unsent(error)):
             raise error
         write.lost = write.lost or not conflict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,9 @@ from asynczarr.errors import (
     Throttled,
     Unavailable,
 )
-from asynczarr.middleware import Deadline, Idempotency, Retry, RetryBudget
+from asynczarr.middleware import Deadline, Idempotency, Retry, RetryBudget, Wrapper
 from asynczarr.middleware.idempotency import LINEAGE, WRITE_ID
+from asynczarr.middleware.lineage import Mark
 from asynczarr.store import MemoryStore
 from asynczarr.types import ByteRange
 
@@ -209,6 +211,47 @@ async def test_an_overwritten_write_is_found_among_the_past(fault):
     assert await around(store).set("k", b"v", if_version=old) == made[0]
     assert store.calls == ["set", "head"]
     assert await store.inner.get("k") == b"theirs too"
+
+
+class Spaced(Wrapper):
+    """Its versions have a space, as those of obstore: an ETag and a generation."""
+
+    async def set(self, key, value, *, create=False, if_version=None, metadata=None):
+        bare = None if if_version is None else if_version.removeprefix('"100%" ')
+        return f'"100%" {await self.inner.set(key, value, create=create, if_version=bare, metadata=metadata)}'
+
+    async def head(self, key):
+        info = await self.inner.head(key)
+        return replace(info, version=f'"100%" {info.version}')
+
+
+@virtual
+async def test_versions_with_spaces_in_the_lineage():
+    store = Scripted(inner=Spaced(MemoryStore()))
+    old = await store.inner.set("k", b"old")
+    made = []
+
+    async def overwritten(send):
+        made.append(await send())
+        for value in (b"theirs", b"theirs too"):
+            other = Idempotency(store.inner)
+            await other.set("k", value, if_version=(await other.head("k")).version)
+        raise ConnectionFailed("no")
+
+    store.script += [overwritten]
+    assert await around(store).set("k", b"v", if_version=old) == made[0]
+    assert await store.inner.get("k") == b"theirs too"
+    plain = Mark("id", 'abc-1/+"=').stamps({})
+    assert plain[LINEAGE] == 'abc-1/+"= -'  # as it always was
+
+
+@virtual
+async def test_doubt_from_below_carries_the_id():
+    store = Scripted(lost(OutcomeUnknown("no replica has it")))
+    with pytest.raises(OutcomeUnknown, match="replica") as caught:
+        await around(store).set("k", b"v", create=True)
+    assert (caught.value.write_id, store.calls) == ("mine", ["set"])
+    assert (await store.inner.head("k")).metadata[WRITE_ID] == "mine"
 
 
 @virtual

@@ -25,6 +25,8 @@ from asynczarr.errors import (
     Unavailable,
     Unsupported,
 )
+from asynczarr.middleware import stack
+from asynczarr.middleware.idempotency import WRITE_ID
 from asynczarr.store import RedisStore, open_store
 from asynczarr.types import ByteRange
 from tests.servers.base import free_port
@@ -246,6 +248,17 @@ async def test_waiting_for_replicas(own_server):
             with pytest.raises(OutcomeUnknown):
                 await store.set("k", b"x")
             assert bytes(await store.get("k")) == b"x"
+            for refused, error in (  # and so in no doubt: nothing was written that replicas could have
+                (store.set("k", b"!", create=True), AlreadyExists),
+                (store.set("k", b"!", if_version="00" * 16), PreconditionFailed),
+                (store.delete("k", if_version="00" * 16), PreconditionFailed),
+            ):
+                with pytest.raises(error):
+                    await refused
+            async with stack(store) as layers:
+                with pytest.raises(OutcomeUnknown, match="replicas") as doubt:
+                    await layers.set("new", b"x", create=True)
+                assert doubt.value.write_id == (await store.head("new")).metadata[WRITE_ID]
         async with redis.from_url(replica.address) as admin:
             await admin.execute_command("REPLICAOF", "127.0.0.1", str(primary.port))
         async with RedisStore(f"{primary.address}/0/a", wait_replicas=1, wait_timeout=20.0) as store:

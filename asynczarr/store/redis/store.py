@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, Self
 
 from ...errors import AlreadyExists, OutcomeUnknown, QuotaExceeded, Truncated
@@ -139,14 +140,14 @@ class RedisStore(GuardedStore):
                 raise QuotaExceeded("Redis holds values of up to 512 MiB")
             if if_version is not None:
                 upload = f"{self._prefix}{temporary_name()}".encode()
-                found = await self._write(
+                await self._write(
                     ("SET", upload, record, "EX", _UPLOAD_SECONDS),
                     SWAP.call([name, upload], version_bytes(if_version)),
                     script=SWAP,
+                    check=partial(_expect, if_version),
                 )
-                _expect(found, if_version)
-            elif await self._write(("SET", name, record, *(["NX"] if create else []))) is None:
-                raise AlreadyExists("the key exists")
+            else:
+                await self._write(("SET", name, record, *(["NX"] if create else [])), check=_expect_none)
         return version
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
@@ -156,8 +157,8 @@ class RedisStore(GuardedStore):
             if if_version is None:
                 await self._write(("UNLINK", name))
             else:
-                found = await self._write(DELETE.call([name], version_bytes(if_version)), script=DELETE)
-                _expect(found, if_version)
+                remove = DELETE.call([name], version_bytes(if_version))
+                await self._write(remove, script=DELETE, check=partial(_expect, if_version))
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove several keys, 1000 a command."""
@@ -202,21 +203,36 @@ class RedisStore(GuardedStore):
     def _name(self, key: str) -> bytes:
         return (self._prefix + key).encode()
 
-    async def _write(self, *commands: Command, script: Script | None = None) -> Any:
-        """Send commands; the answer of the last one, once as many replicas have it as were asked for."""
+    async def _write(
+        self, *commands: Command, script: Script | None = None, check: Callable[[Any], None] = lambda _: None
+    ) -> None:
+        """Send commands, and look at the answer of the last one before anybody asks how many replicas have the write.
+
+        Args:
+            *commands: the commands.
+            script: see ``RedisClient.send``.
+            check: raises if an answer says that nothing was written.
+        """
         if not self._replicas:
-            return (await self._client.send(*commands, script=script))[-1]
+            check((await self._client.send(*commands, script=script))[-1])
+            return
         wait = ("WAIT", self._replicas, self._wait_milliseconds)
         *_, answer, replicas = await self._client.send(*commands, wait, script=script)
+        check(answer)
         if replicas < self._replicas:
             raise OutcomeUnknown(f"{replicas} replicas have the write, not {self._replicas}")
-        return answer
 
 
-def _expect(found: bytes | Literal[1], wanted: Version) -> None:
+def _expect(wanted: Version, found: bytes | Literal[1]) -> None:
     """Check what a script has found, 1 if it was the version wanted."""
     if isinstance(found, bytes):
         expect(found.hex() or None, wanted)
+
+
+def _expect_none(answer: object) -> None:
+    """Check what ``SET`` answered, nothing if ``NX`` has found a value."""
+    if answer is None:
+        raise AlreadyExists("the key exists")
 
 
 def _ends(part: ByteRange) -> tuple[int, int]:
