@@ -8,6 +8,8 @@ from google_crc32c import value as crc32c
 
 from ..errors import IntegrityError, Truncated, Unavailable
 from ..store.base import Store
+from ..store.fileio import frozen
+from ..store.network.threads import small_or_threaded
 from ..types import ByteRange, BytesLike, Parts, Version
 from .base import Wrapper
 
@@ -28,8 +30,9 @@ class Checksum(Wrapper):
 
     Args:
         inner: the store that is wrapped.
-        crc32c: write the CRC-32C of each value into its metadata, and verify it when a value is read as a whole. It
-            costs a ``head`` with each such read of a store that does not tell metadata with the value.
+        crc32c: write the CRC-32C of each value into its metadata, and verify it when a value is read as a whole, by
+            whatever range: so are chunks that are no shards. It costs a ``head`` with each such read of a store that
+            does not tell metadata with the value.
     """
 
     def __init__(self, inner: Store, *, crc32c: bool = False) -> None:
@@ -38,19 +41,23 @@ class Checksum(Wrapper):
 
     async def get(self, key: str, byte_range: ByteRange | None = None) -> BytesLike | None:
         """See ``Store.get``. A range is read with the size of its value, so that its length can be verified."""
-        if byte_range is None:
-            return await (self._verified(key) if self._crc32c else self.inner.get(key))
-        parts = await self.get_ranges(key, [byte_range])
+        if byte_range is None and not self._crc32c:
+            return await self.inner.get(key)
+        parts = await self.get_ranges(key, [byte_range or ByteRange()])
         return None if parts is None else parts.data[0]
 
     async def get_ranges(
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``."""
-        parts = await self.inner.get_ranges(key, ranges, if_version=if_version)
-        if parts is not None:
+        for _ in range(READS):
+            parts = await self.inner.get_ranges(key, ranges, if_version=if_version)
+            if parts is None:
+                return None
             self._check(key, ranges, parts)
-        return parts
+            if not self._crc32c or await self._compared(key, parts):
+                return parts
+        raise Unavailable("the value changes faster than its checksum can be read", store=self.url, key=key)
 
     async def set(
         self,
@@ -63,7 +70,7 @@ class Checksum(Wrapper):
     ) -> Version | None:
         """See ``Store.set``."""
         if self._crc32c:
-            metadata = {**(metadata or {}), CRC32C: _crc32c(value)}
+            metadata = {**(metadata or {}), CRC32C: await small_or_threaded(value, _crc32c)}
         return await self.inner.set(key, value, create=create, if_version=if_version, metadata=metadata)
 
     def _check(self, key: str, ranges: Sequence[ByteRange], parts: Parts) -> None:
@@ -79,24 +86,23 @@ class Checksum(Wrapper):
                 reason = f"{len(data)} bytes arrived for the {stop - start} bytes {start}..{stop}"
                 raise IntegrityError(reason, store=self.url, key=key)
 
-    async def _verified(self, key: str) -> BytesLike | None:
-        for _ in range(READS):
-            parts = await self.get_ranges(key, [ByteRange()])
-            if parts is None:
-                return None
-            metadata = parts.metadata
-            if metadata is None:
-                info = await self.inner.head(key)
-                metadata = info.metadata if info is not None and info.version == parts.version else None
-            if metadata is not None:
-                self._compare(key, parts.data[0], metadata.get(CRC32C))
-                return parts.data[0]
-        raise Unavailable("the value changes faster than its checksum can be read", store=self.url, key=key)
-
-    def _compare(self, key: str, value: BytesLike, expected: str | None) -> None:
-        if expected is not None and expected != _crc32c(value):
-            raise IntegrityError("the bytes contradict their CRC-32C", store=self.url, key=key)
+    async def _compared(self, key: str, parts: Parts) -> bool:
+        """Compare parts that are the whole value; ``False`` if it was replaced before its checksum could be read."""
+        whole = [data for data in parts.data if len(data) == parts.size]
+        if not whole:
+            return True
+        metadata = parts.metadata
+        if metadata is None:
+            info = await self.inner.head(key)
+            if info is None or info.version != parts.version:
+                return False
+            metadata = info.metadata
+        expected = metadata.get(CRC32C)
+        for data in whole if expected is not None else ():
+            if await small_or_threaded(data, _crc32c) != expected:
+                raise IntegrityError("the bytes contradict their CRC-32C", store=self.url, key=key)
+        return True
 
 
 def _crc32c(value: BytesLike) -> str:
-    return f"{crc32c(bytes(value) if not isinstance(value, bytes) else value):08x}"
+    return f"{crc32c(frozen(value)):08x}"

@@ -87,5 +87,5 @@ class Resume(Wrapper):
             start, stop = wanted.resolve(rest.size)
             if len(data) != stop - start:
                 raise IntegrityError(f"{len(data)} bytes put together, not {stop - start}", store=self.url, key=key)
-            return Parts([data], version, rest.size)
+            return Parts([data], version, rest.size, rest.metadata)
         raise broken

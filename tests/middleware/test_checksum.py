@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import asynczarr as az
 from asynczarr.errors import IntegrityError, Truncated, Unavailable
-from asynczarr.middleware import Checksum, Retry
+from asynczarr.middleware import Cache, Checksum, Retry, stack
 from asynczarr.middleware.checksum import CRC32C
 from asynczarr.store import MemoryStore
 from asynczarr.types import ByteRange, Parts
@@ -87,6 +88,38 @@ async def test_a_checksum_is_written_and_verified():
     assert await ours.get("k") == b"without"
 
 
+@pytest.mark.parametrize("part", [ByteRange(), ByteRange(0, 10), ByteRange(0, 11), ByteRange(-10), ByteRange(-20)])
+@virtual
+async def test_whatever_is_the_whole_value_is_verified(part):
+    store = Scripted()
+    ours = Checksum(store, crc32c=True)
+    await ours.set("k", b"0123456789")
+    for read in (ours.get("k", part), ours.get_ranges("k", [ByteRange(1, 2), part]), Cache(ours).get("k", part)):
+        store.script += [spoil(flipped)]
+        with pytest.raises(IntegrityError, match="CRC-32C"):
+            await read
+    assert await ours.get("k", part) == b"0123456789"
+    store.script += [spoil(flipped)]
+    assert await ours.get("k", ByteRange(0, 9)) == b"112345678"  # a part: nothing tells
+    await ours.set("k", b"")
+    await store.inner.set("k", b"", metadata={CRC32C: "280c069e"})  # all of it is gone
+    with pytest.raises(IntegrityError):
+        await ours.get("k", part)
+
+
+async def test_chunks_that_an_array_reads_are_verified():
+    inner = MemoryStore()
+    spec = {"shape": (4,), "chunks": (4,), "dtype": "i4", "codecs": ["bytes"]}
+    for layers in ({}, {"cache": True}):
+        store = stack(inner, checksum={"crc32c": True}, policy=policy(), **layers)
+        async with az.open_array(store, mode="w", **spec) as array:
+            await array.write([1, 2, 3, 4])
+            rotten = flipped(await inner.get("c/0"))
+            await inner.set("c/0", rotten, metadata=(await inner.head("c/0")).metadata)
+            with pytest.raises(IntegrityError, match="CRC-32C"):
+                await array.read()
+
+
 class Mute(MemoryStore):
     """Tells metadata only by ``head``."""
 
@@ -102,6 +135,8 @@ async def test_where_a_read_does_not_tell_it_a_head_does():
     await ours.set("k", b"0123456789")
     assert await ours.get("k") == b"0123456789"
     assert store.calls == ["set", "get_ranges", "head"]
+    await ours.get("k", ByteRange(0, 9))
+    assert store.calls[3:] == ["get_ranges"]  # which nothing tells the checksum of
     store.script += [spoil(flipped)]
     with pytest.raises(IntegrityError):
         await ours.get("k")

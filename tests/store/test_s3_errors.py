@@ -32,6 +32,7 @@ from asynczarr.errors import (
 from asynczarr.middleware import Resume
 from asynczarr.store import S3Store
 from asynczarr.store.answer import watch_answer
+from asynczarr.store.network.checksums import crc32c
 from asynczarr.types import ByteRange
 
 from ..servers.base import free_port
@@ -349,6 +350,35 @@ async def test_a_checksum_that_does_not_fit(server, store):
     server.script = lambda request: answer(200, b"flipped", x_amz_checksum_crc32c="AAAAAA==-2")  # of the parts
     assert await store.get("a/k") == b"flipped"
     assert len(server.requests) == 2
+
+
+async def test_a_checksum_beside_a_range(server, store):
+    """It is compared if the range is the whole value, as that of a chunk is, and the value was written by one PUT."""
+
+    def ranged(content_range, **headers):
+        crc = {"x_amz_checksum_crc32c": "AAAAAA=="}
+        server.script = lambda _: answer(
+            206, b"flipped", Content_Range=content_range, **{"ETag": '"v"', **crc, **headers}
+        )
+
+    ranged("bytes 0-6/7")
+    assert type(await failure(store.get("a/k", ByteRange(0, 100)))) is IntegrityError
+    assert type(await failure(store.get_ranges("a/k", [ByteRange(0, 7)]))) is IntegrityError
+    assert {request.headers["x-amz-checksum-mode"] for request in server.requests} == {"ENABLED"}
+    ranged("bytes 0-6/8")
+    assert await store.get("a/k", ByteRange(0, 7)) == b"flipped"
+    ranged("bytes 1-7/8")
+    assert await store.get("a/k", ByteRange(1, 8)) == b"flipped"
+    assert "x-amz-checksum-mode" not in server.requests[-1].headers
+    for made_of_parts in (
+        {"ETag": '"v-2"'},
+        {"x_amz_checksum_type": "COMPOSITE"},
+        {"x_amz_checksum_crc32c": "AAAAAA==-2"},
+    ):
+        ranged("bytes 0-6/7", **made_of_parts)  # AWS leaves the mark of a composite checksum out here
+        assert await store.get("a/k", ByteRange(0, 100)) == b"flipped"
+    ranged("bytes 0-6/7", x_amz_checksum_crc32c=crc32c(b"flipped"), x_amz_checksum_type="FULL_OBJECT")
+    assert await store.get("a/k", ByteRange(0, 100)) == b"flipped"
 
 
 ENDLESS = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"

@@ -10,7 +10,7 @@ from ...errors import IntegrityError, Unsupported
 from ...types import BytesLike, ObjectInfo, Version
 from ..network.checksums import crc32c
 
-__all__ = ["CRC32C", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
+__all__ = ["CRC32C", "crc32c_of", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
 
 CRC32C = "x-amz-checksum-crc32c"
 
@@ -56,11 +56,22 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     return {_META + name.replace("_", "-"): value for name, value in metadata.items()}
 
 
+def crc32c_of(headers: Mapping[str, str], *, ranged: bool) -> str | None:
+    """The CRC-32C that the service keeps of a whole value, if the answer tells one that can be compared.
+
+    That of a value made of parts is a checksum of their checksums. AWS marks it by a hyphen and their number, but not
+    in answers to ranges (https://github.com/boto/botocore/issues/3346): there the ETag has the mark, or the type says.
+    """
+    told = headers.get(CRC32C, "")
+    composite = "-" in told or (ranged and "-" in headers.get("ETag", ""))
+    return None if composite or headers.get("x-amz-checksum-type") == "COMPOSITE" else told or None
+
+
 def verify_crc32c(told: str, data: BytesLike) -> None:
-    """Compare with the checksum of the whole value that the service keeps ("-" marks those made of parts).
+    """Compare a whole value with the checksum that the service keeps of it.
 
     Raises:
         IntegrityError: they differ.
     """
-    if "-" not in told and told != crc32c(data):
+    if told != crc32c(data):
         raise IntegrityError("the value does not have the checksum that the service keeps of it")
