@@ -275,6 +275,70 @@ async def test_metadata_beside_attributes_of_others():
         assert (await store.head("k")).metadata == {"writer": "7"}
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"k": "\xe9"},  # would be written, and never read again
+        {"k": "a\nb"},
+        {"k": " x"},
+        {"k": "\u65e5"},
+        {"a b": "x"},
+        {"a-b": "x"},
+        {"A": "x"},
+        {"Content-Type": "x"},
+        {"contenttype": "x"},
+        {"cache_control": "x"},
+    ],
+)
+async def test_metadata_that_would_change_is_refused(metadata):
+    async with ScriptedServer() as server, on(server.url) as store, ObstoreStore(MemoryStore()) as memory:
+        for each in (store, memory):
+            with pytest.raises(errors.Unsupported, match=r"metadata|header"):
+                await each.set("k", b"x", metadata=metadata)
+        assert server.requests == []
+
+
+async def test_names_of_metadata_travel_as_those_of_our_s3_store():
+    reply = Reply(200, b"", {**FULL, "x-amz-meta-a-b": "x y"})
+    async with ScriptedServer(lambda _: reply) as server, on(server.url) as store:
+        await store.set("k", b"", metadata={"a_b": "x y"})
+        assert server.requests[0].headers["x-amz-meta-a-b"] == "x y"
+        assert (await store.head("k")).metadata == {"a_b": "x y"}
+        assert (await store.get_ranges("k", [ByteRange()])).metadata == {"a_b": "x y"}
+
+
+async def test_a_panic_of_rust_is_an_error_of_ours():
+    async with ScriptedServer() as server, on(server.url) as store:
+        with pytest.raises(errors.StoreError) as caught:
+            await store.set("k", b"x", if_version="no\nheader")
+        assert (caught.value.key, server.requests) == ("k", [])
+
+
+async def test_marks_of_folders_are_no_keys():
+    """Objects named ``folder/``: obstore lists them without the slash, and a key may have that name too."""
+    sizes = {"only/": 0, "both": 0, "both-k": 1, "both/": 0, "both/k": 1, "mark/": 0, "mark/k": 1}
+
+    def script(request):
+        if request.method == "HEAD":
+            return Reply(200, b"", FULL) if request.target == "/bucket/data/both" else Reply(404)
+        start = "data/mark/" if "mark" in request.target else "data/"
+        rows = [
+            f"<Contents><Key>data/{key}</Key><Size>{size}</Size><ETag>x</ETag>"
+            "<LastModified>2026-11-25T19:22:44.000Z</LastModified></Contents>"
+            for key, size in sizes.items()
+            if f"data/{key}".startswith(start)
+        ]
+        return Reply(200, f"<ListBucketResult>{''.join(rows)}</ListBucketResult>".encode())
+
+    async with ScriptedServer(script) as server, on(server.url) as store:
+        assert [key async for key in store.list()] == ["both", "both-k", "both/k", "mark/k"]
+        assert sorted(request.target for request in server.requests[1:]) == [
+            f"/bucket/data/{name}" for name in ("both", "both", "mark", "only")
+        ]
+        assert [key async for key in store.list("mark/")] == ["mark/k"]
+        assert [name async for name in store.list_dir("mark/")] == ["k"]
+
+
 async def test_loops_threads_and_forks():
     script = """
 import asyncio, os

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
 from asynczarr.errors import Unsupported
-from asynczarr.store import GCSStore, ObstoreStore, open_store
+from asynczarr.store import GCSStore, ObstoreStore, S3Store, open_store
 from asynczarr.testing import StoreContract
 
 from .split_store import SplitStore
@@ -58,6 +59,18 @@ class OnS3(OnServer):
     def options(server):
         keys = server.options
         return {"endpoint": keys["endpoint_url"], **{name: keys[name] for name in keys if name != "endpoint_url"}}
+
+    async def test_what_the_other_engine_has_written(self, store, request, bucket):
+        server = request.getfixturevalue(self.server_name)
+        prefix = store.url.partition(f"{bucket}/")[2]
+        async with S3Store(bucket, prefix, addressing_style="path", **server.options) as other:
+            for writer, reader in ((store, other), (other, store)):
+                await writer.set("k", b"x", metadata={"write_id": "7"})
+                assert dict((await reader.head("k")).metadata) == {"write_id": "7"}
+            await asyncio.to_thread(server.client().put_object, Bucket=bucket, Key=f"{prefix}/folder/", Body=b"")
+            await store.set("empty", b"")
+            assert sorted([key async for key in store.list()]) == ["empty", "k"]
+            assert [name async for name in store.list_dir("folder/")] == []
 
 
 @pytest.mark.xdist_group("moto")

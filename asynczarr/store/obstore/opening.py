@@ -12,17 +12,18 @@ from ..url import local_path, without_secrets
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["address", "capabilities", "make_store", "service"]
+__all__ = ["CLOUDS", "address", "capabilities", "make_store", "service"]
 
-_CLOUDS = {"S3Store": ("s3", "bucket"), "GCSStore": ("gs", "bucket"), "AzureStore": ("az", "container_name")}
+CLOUDS = {"S3Store": ("s3", "bucket"), "GCSStore": ("gs", "bucket"), "AzureStore": ("az", "container_name")}
+"""Stores of objects in buckets, by their class: scheme, and option that names the bucket."""
 
 
 def address(store: ObjectStore) -> str:
     """A URL of a store, without secrets."""
     kind = type(store).__name__
     prefix = str(getattr(store, "prefix", None) or "").strip("/")
-    if kind in _CLOUDS:
-        scheme, name = _CLOUDS[kind]
+    if kind in CLOUDS:
+        scheme, name = CLOUDS[kind]
         bucket: str = _config(store).get(name, "")
         return f"{scheme}://{bucket}/{prefix}".rstrip("/")
     if kind == "LocalStore":
@@ -53,8 +54,8 @@ def capabilities(store: ObjectStore, *, read_only: bool) -> Capabilities:
         create=conditions or (write and kind == "LocalStore"),
         cas=conditions,
         cas_delete=False,
-        versions=kind in ("MemoryStore", "LocalStore", "HTTPStore", *_CLOUDS),
-        metadata=write and kind in ("MemoryStore", *_CLOUDS),
+        versions=kind in ("MemoryStore", "LocalStore", "HTTPStore", *CLOUDS),
+        metadata=write and kind in ("MemoryStore", *CLOUDS),
     )
 
 

@@ -23,9 +23,9 @@ from ..guarded import GuardedStore, Place
 from ..keys import is_valid_key
 from ..network.pinned import Reading, read_ranges
 from ..network.together import together
-from .answers import condition, metadata_of, reading, version_of
+from .answers import attributes_of, condition, metadata_of, reading, version_of
 from .errors import PastTheEnd, Unranged, is_missing, obstore_error
-from .opening import address, capabilities, make_store, service
+from .opening import CLOUDS, address, capabilities, make_store, service
 
 if TYPE_CHECKING:
     from obstore import Attributes, GetOptions, ListStream, ObjectMeta, PutMode
@@ -80,7 +80,7 @@ class ObstoreStore(GuardedStore):
         kind = type(store).__name__
         self._suffix = kind != "AzureStore"  # the service has no suffix ranges
         self._batch = kind in ("S3Store", "MemoryStore")  # where a batch may hold missing keys
-        self._local, self._s3 = kind == "LocalStore", kind == "S3Store"
+        self._local, self._s3, self._cloud = kind == "LocalStore", kind == "S3Store", kind in CLOUDS
         self._flat = frozen if kind == "MemoryStore" else flat_view  # memory keeps the buffer that it is given
 
     @property
@@ -134,7 +134,9 @@ class ObstoreStore(GuardedStore):
         if result is None:
             return None
         meta = result.meta
-        return ObjectInfo(meta["size"], version_of(meta), meta["last_modified"].timestamp(), metadata_of(result))
+        return ObjectInfo(
+            meta["size"], version_of(meta), meta["last_modified"].timestamp(), metadata_of(result, s3=self._s3)
+        )
 
     async def set(
         self,
@@ -145,7 +147,11 @@ class ObstoreStore(GuardedStore):
         if_version: Version | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Version | None:
-        """See ``Store.set``. One request whatever the size: never in parts, so that nothing can be left of it."""
+        """See ``Store.set``. One request whatever the size: never in parts, so that nothing can be left of it.
+
+        Raises:
+            Unsupported: metadata that would come back changed; conditions or metadata where the store has none.
+        """
         one_condition(create, if_version)
         can = self._capabilities
         with self._writing(key):
@@ -158,12 +164,14 @@ class ObstoreStore(GuardedStore):
             mode: PutMode = "create" if create else "overwrite"
             if if_version is not None:
                 mode = condition(if_version, quoted=not self._s3)
-            attributes: Attributes | None = dict(metadata) if metadata else None
+            attributes: Attributes | None = attributes_of(metadata, s3=self._s3) if metadata else None
             try:
                 done = await self._obstore.put_async(
                     self._store, key, self._flat(value), mode=mode, attributes=attributes, use_multipart=False
                 )
-            except self._errors as error:
+            except Exception as error:
+                if not self._is_obstores(error):
+                    raise
                 failure = obstore_error(error)
                 if if_version is not None and isinstance(failure, (AlreadyExists, NotFound)):
                     failure = PreconditionFailed(failure.reason)
@@ -184,12 +192,18 @@ class ObstoreStore(GuardedStore):
             await together(self._delete, pages, _AT_ONCE if not self._batch else 1)
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
-        """See ``Store.list``. 1,000 keys a request."""
+        """See ``Store.list``. 1,000 keys a request; in a bucket one more for each empty value (:meth:`_marks`)."""
         self._listing(prefix)
         pages = self._obstore.list(self._store, prefix or None, chunk_size=_PAGE)
+        passed: set[str] = set()  # of names of empty values
         while page := await self._next(pages):
-            for meta in page:
-                if meta["path"].startswith(prefix) and is_valid_key(meta["path"]):
+            found = [meta for meta in page if meta["path"].startswith(prefix) and is_valid_key(meta["path"])]
+            passed |= await self._marks([meta["path"] for meta in found if not meta["size"]])
+            for meta in found:
+                if meta["size"]:
+                    yield meta["path"]
+                elif meta["path"] not in passed:
+                    passed.add(meta["path"])
                     yield meta["path"]
 
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
@@ -199,10 +213,10 @@ class ObstoreStore(GuardedStore):
         if found is None:
             return
         for path in found["common_prefixes"]:
-            if is_valid_key(path) and (not self._local or await self._is_used(path)):
+            if path.startswith(prefix) and is_valid_key(path) and (not self._local or await self._is_used(path)):
                 yield f"{path[len(prefix) :]}/"
         for meta in found["objects"]:
-            if is_valid_key(meta["path"]):
+            if meta["path"].startswith(prefix) and is_valid_key(meta["path"]):
                 yield meta["path"][len(prefix) :]
 
     async def aclose(self) -> None:
@@ -225,7 +239,7 @@ class ObstoreStore(GuardedStore):
             data = None if result is None else await self._ask(result.bytes_async)
         except (PastTheEnd, Unranged) as refusal:
             return await self._read_by_head(key, part, pin, refusal)
-        return None if result is None or data is None else reading(memoryview(data), result, part, pin)
+        return None if result is None or data is None else reading(memoryview(data), result, part, pin, s3=self._s3)
 
     async def _read_by_head(
         self, key: str, part: ByteRange, pin: Version | None, refusal: StoreError | None = None
@@ -244,6 +258,18 @@ class ObstoreStore(GuardedStore):
             raise refusal
         return await self._read(key, ByteRange(start, stop), version)
 
+    async def _marks(self, paths: Sequence[str]) -> frozenset[str]:
+        """Which of these empty values are marks of folders: obstore lists ``path/`` as ``path``, which is no key."""
+        if not self._cloud:
+            return frozenset()
+
+        async def mark(path: str) -> str | None:
+            with Place(self._url, path):
+                there = await self._ask(lambda: self._obstore.head_async(self._store, path))
+            return path if there is None else None
+
+        return frozenset([path for path in await together(mark, paths, _AT_ONCE) if path is not None])
+
     async def _delete(self, keys: str | Sequence[str]) -> None:
         await self._ask(lambda: self._obstore.delete_async(self._store, keys))
 
@@ -259,10 +285,16 @@ class ObstoreStore(GuardedStore):
         """Await one call of obstore; ``None`` if it says that there is no such key."""
         try:
             return await call()
-        except self._errors as error:
+        except Exception as error:
+            if not self._is_obstores(error):
+                raise
             if is_missing(error):
                 return None
             raise obstore_error(error) from error
+
+    def _is_obstores(self, error: Exception) -> bool:
+        """Whether obstore has failed. The class of a panic of Rust cannot be imported."""
+        return isinstance(error, self._errors) or type(error).__name__ == "RustPanic"
 
     def _check_usable(self) -> None:
         super()._check_usable()

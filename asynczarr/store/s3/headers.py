@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from ...errors import IntegrityError, Unsupported
+from ...errors import IntegrityError
 from ...types import BytesLike, ObjectInfo, Version
 from ..network.checksums import crc32c
+from ..network.metadata import hyphens, underscores, verify_metadata
 
 __all__ = ["CRC32C", "crc32c_of", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
 
 CRC32C = "x-amz-checksum-crc32c"
 
 _META = "x-amz-meta-"
-_NAME = re.compile(r"[a-z0-9_]+").fullmatch
-_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?").fullmatch
 
 
 def etag_of(headers: Mapping[str, str]) -> Version | None:
@@ -36,24 +34,20 @@ def info_of(headers: Mapping[str, str]) -> ObjectInfo:
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
     """The user metadata in an answer."""
     return {
-        name[len(_META) :].lower().replace("-", "_"): value
+        underscores(name[len(_META) :]): value
         for name, value in headers.items()
         if name[0] in "xX" and name[: len(_META)].lower() == _META
     }
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Headers for user metadata. Underscores travel as hyphens: Ceph and many proxies do not let them through.
+    """Headers for user metadata.
 
     Raises:
         Unsupported: a name or value that would come back changed.
     """
-    for name, value in metadata.items():
-        if not _NAME(name):
-            raise Unsupported(f"names of metadata are lower-case letters, digits and underscores on S3, not {name!r}")
-        if not _VALUE(value):
-            raise Unsupported(f"values of metadata are printable ASCII on S3, which that of {name!r} is not")
-    return {_META + name.replace("_", "-"): value for name, value in metadata.items()}
+    verify_metadata(metadata)
+    return {_META + hyphens(name): value for name, value in metadata.items()}
 
 
 def crc32c_of(headers: Mapping[str, str], *, ranged: bool) -> str | None:
