@@ -236,6 +236,8 @@ async def test_certificates_are_checked(tmp_path):
 def test_urls():
     assert open_store("http://host/a b/?sig=1").url == "http://host/a b"
     assert isinstance(open_store("HTTPS://host", mode="r"), HTTPStore)
+    store = HTTPStore("http://localhost:9000/run@2/x")  # which could be a password, but is none
+    assert (store.url, store.service) == ("http://localhost/***@2/x", "http://localhost:9000")
     assert not open_store("https://host/x", mode="a").capabilities.write
     for url in ("https://", "ftp://host", "http://host/x#y", "http://host:port/x", "http:///x"):
         with pytest.raises(az.KeyInvalid):
