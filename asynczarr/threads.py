@@ -18,9 +18,10 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
 from anyio import CancelScope, CapacityLimiter, to_thread
+
+from .loops import ByLoop
 
 __all__ = ["Threads"]
 
@@ -35,7 +36,7 @@ class Threads:
         if limit < 1:
             raise ValueError(f"at least one thread is needed, not {limit}")
         self._limit = limit
-        self._crews: WeakKeyDictionary[asyncio.AbstractEventLoop, _Crew] = WeakKeyDictionary()
+        self._crews: ByLoop[_Crew] = ByLoop()
 
     @property
     def idle(self) -> int:
@@ -54,7 +55,7 @@ class Threads:
         loop = asyncio.get_running_loop()
         crew = self._crews.get(loop)
         if crew is None:
-            crew = self._crews[loop] = _Crew(self._limit, loop)
+            crew = self._crews[loop] = _Crew(self._limit)
         job = _Job(partial(function, *args, **kwargs), copy_context(), loop.create_future())
         crew.put(job)
         try:
@@ -126,11 +127,10 @@ class _Hop:
 
 
 class _Crew:
-    """The threads that work for one event loop, and the calls that wait for one."""
+    """The threads that work for one event loop, and the calls that wait for one. Only those know the loop."""
 
-    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._deliver = partial(_soon, loop.call_soon_threadsafe)
         self._lock = threading.Lock()
         self._queue: deque[_Job] = deque()
         self._unlimited = CapacityLimiter(float("inf"))  # `active` is what counts
@@ -177,7 +177,8 @@ class _Crew:
                 if job is None and not hop.abandoned:
                     hop.job = done
                     return
-            self._deliver(done.deliver)
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+                done.future.get_loop().call_soon_threadsafe(done.deliver)
             del done
 
     def _next(self) -> _Job | None:
@@ -201,8 +202,3 @@ class _Crew:
         while not done.is_set():
             with suppress(asyncio.CancelledError):  # a second cancel changes nothing: the first is raised after this
                 await done.wait()
-
-
-def _soon(call_soon: Callable[[Callable[[], object]], object], callback: Callable[[], object]) -> None:
-    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-        call_soon(callback)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
 
+from ..loops import ByLoop
 from ..store.base import Store
 
 __all__ = ["PerEndpoint", "endpoint"]
@@ -33,7 +33,7 @@ class PerEndpoint(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, T]] = WeakKeyDictionary()
+        self._loops: ByLoop[dict[str, T]] = ByLoop()
 
     def get(self, name: str, make: Callable[[], T]) -> T:
         """The object of an endpoint in the running loop; `make` makes the first."""

@@ -219,6 +219,15 @@ _clock = threading.Lock()
 _last = 0
 
 
+def _renew_clock() -> None:
+    """In a forked child: a thread that is not there may have held the lock."""
+    global _clock
+    _clock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_clock)
+
+
 def _unique_time() -> int:
     """Now in nanoseconds, and never twice the same in this process."""
     global _last

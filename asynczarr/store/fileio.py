@@ -16,6 +16,16 @@ _PATIENCE = 0.001
 _turn = threading.Lock()
 
 
+def _renew_turn() -> None:
+    """In a forked child: a thread that is not there may have had its turn, and everybody would wait for it."""
+    global _turn
+    _turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
+
+
 @contextmanager
 def turn() -> Iterator[None]:
     """Many short system calls in a row, one thread after the other.

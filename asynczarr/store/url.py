@@ -30,6 +30,7 @@ class StoreFactory(Protocol):
 
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//.*)", re.DOTALL).fullmatch
+_HOST = re.compile(r"([^@:\[\]]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]+)?").fullmatch
 _MODES = ("r", "r+", "a", "w", "w-", "x")
 _ZIP_MODES: dict[str | None, ZipMode] = {None: "r", "r": "r", "r+": "a", "a": "a", "w": "w", "w-": "x", "x": "x"}
 
@@ -118,10 +119,28 @@ def bucket_and_prefix(url: str) -> tuple[str, str]:
 
 
 def without_secrets(url: str) -> str:
-    """`url` without what may hold secrets: user, password, query, fragment."""
+    """`url` without what may hold secrets: user, password, query, fragment.
+
+    A password with a raw ``/``, ``?`` or ``#`` ends only at the last ``@``, wherever that is. So if an ``@`` follows
+    the host and a ``:`` comes before it, ``***`` stands for all that may belong to one, a port included.
+    """
     scheme, mark, rest = url.partition("://")
-    host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
+    if not mark:
+        return url
+    host, path = _split(rest, "/?#")
+    before, at, after = rest.rpartition("@")
+    if "@" not in path or ":" not in _split(before, "?#")[0]:
+        return f"{scheme}://{host.rpartition('@')[2]}{_split(path, '?#')[0]}"
+    plain = _HOST(host)
+    known = f"{plain[1]}/" if plain else ""
+    behind = "" if _split(before, "?#")[1] else at + _split(after, "?#")[0]  # which may be the rest of a query
+    return f"{scheme}://{known}***{behind}"
+
+
+def _split(text: str, marks: str) -> tuple[str, str]:
+    """`text` before the first of some characters, and the rest with it."""
+    found = re.search(f"[{marks}]", text)
+    return (text, "") if found is None else (text[: found.start()], text[found.start() :])
 
 
 def _factory(scheme: str, url: str) -> StoreFactory:

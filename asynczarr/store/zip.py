@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias
@@ -15,6 +16,7 @@ from typing import Literal, TypeAlias
 from anyio import CancelScope
 
 from ..errors import AlreadyExists, NotFound, StoreClosed, StoreError, Unsupported
+from ..forks import in_children
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from .base import Capabilities
 from .conditions import expect, one_condition
@@ -30,6 +32,8 @@ __all__ = ["ZipMode", "ZipStore"]
 
 ZipMode: TypeAlias = Literal["r", "w", "a", "x"]
 
+_FORKED = "the store was made before a fork: its archive is written by the process that made it"
+
 
 class ZipStore(ThreadedStore):
     """Keys are entries of one archive.
@@ -42,6 +46,9 @@ class ZipStore(ThreadedStore):
 
     Create-only and compare-and-swap hold within this object. If another process replaced the archive meanwhile,
     closing one opened with ``"a"`` raises ``PreconditionFailed`` and changes nothing.
+
+    In a forked child, the store of the parent is a read-only copy: it reads what was there at the fork, refuses writes
+    (``Unsupported``) and leaves the parent's temporary file alone.
 
     Args:
         path: the archive.
@@ -81,10 +88,11 @@ class ZipStore(ThreadedStore):
         self._index: list[str] | None = None  # the sorted names, until one is added or removed
         self._archive: Archive | None = None
         self._writer: ZipWriter | None = None
-        self._opened = self._changed = self._closed = False
+        self._opened = self._changed = self._closed = self._forked = False
         self._users = 0
         self._state = threading.Condition()  # guards _opened, _closed, _users
         self._writing = threading.Lock()  # guards the writer and every change of _entries
+        in_children(self, ZipStore._become_a_copy)
 
     @property
     def url(self) -> str:
@@ -175,6 +183,7 @@ class ZipStore(ThreadedStore):
             AlreadyExists: mode ``"x"``, or ``"a"`` without an archive, and by now there is one.
             PreconditionFailed: mode ``"a"``, and the archive is no longer the one that was opened.
             QuotaExceeded: no space is left; as after every error here, the old archive is what it was.
+            Unsupported: in a forked child, of a store that the parent would publish.
         """
         try:
             await self._threads.run(self._close, publish=True)
@@ -196,7 +205,7 @@ class ZipStore(ThreadedStore):
         if not getattr(self, "_opened", False) or self._closed:
             return
         self._close(publish=False)
-        if self._changed:
+        if self._changed and not self._forked:
             warnings.warn(f"{self!r} was not closed: what was written to it is lost", ResourceWarning, stacklevel=2)
 
     def _names(self, select: Callable[[Sequence[str], str], Iterator[str]], prefix: str, *, cut: bool) -> Iterator[str]:
@@ -212,7 +221,7 @@ class ZipStore(ThreadedStore):
         """Open the archive if need be, keep it open for the block, and name the place in errors."""
         try:
             if writing and not self._capabilities.write:
-                raise Unsupported("the archive was opened read-only")
+                raise Unsupported(_FORKED if self._forked else "the archive was opened read-only")
             with self._state:
                 if self._closed:
                     raise StoreClosed("the store is closed")
@@ -268,15 +277,23 @@ class ZipStore(ThreadedStore):
             raise store_error(error, store=self._url) from error
         finally:
             if self._writer is not None:
-                self._writer.discard()
+                self._writer.discard(remove=not self._forked)
             if self._archive is not None:
                 os.close(self._archive.source.fd)
 
     def _publish(self) -> None:
         if not (self._changed or self._mode in ("w", "x")):
             return
+        if self._forked:
+            raise Unsupported(_FORKED)
         replaces: str | None = None if self._mode == "w" else ""
         comment = b""
         if self._archive is not None:
             replaces, comment = self._archive.source.token, self._archive.comment
         self._open_writer().publish(self._entries, comment, replaces=replaces)
+
+    def _become_a_copy(self) -> None:
+        """In a forked child: reads go on (``pread`` shares no position), the rest is the parent's."""
+        self._forked = True
+        self._capabilities = replace(self._capabilities, write=False, create=False, cas=False)
+        self._users, self._state, self._writing = 0, threading.Condition(), threading.Lock()

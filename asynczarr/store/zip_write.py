@@ -47,7 +47,7 @@ class ZipWriter:
             if len(packed) < size:
                 data, method = packed, ZIP_DEFLATED
         source = self._source
-        entry = Entry(source, name, source.end, len(data), size, crc, method, 0, time.localtime()[:6])
+        entry = Entry(source, name, source.end, len(data), size, crc, method, 0, _now())
         source.end = write_all(source.fd, data, write_all(source.fd, _info(name, entry).FileHeader(), entry.offset))
         return entry
 
@@ -79,9 +79,9 @@ class ZipWriter:
             for source, temporary in abandoned:
                 _discard(source, temporary)
 
-    def discard(self) -> None:
-        """Close the temporary file and remove it, if it has not become the archive."""
-        _discard(self._source, self._temporary)
+    def discard(self, *, remove: bool = True) -> None:
+        """Close the temporary file and, unless it is somebody else's, remove it if it has not become the archive."""
+        _discard(self._source, self._temporary if remove else None)
 
     def _new_source(self) -> Source:
         self._temporary = os.path.join(self._folder, temporary_name())
@@ -137,6 +137,12 @@ def _info(name: str, entry: Entry) -> ZipInfo:
     return info
 
 
+def _now() -> tuple[int, int, int, int, int, int]:
+    """The time as far as an archive can tell it: a clock that was never set stands in 1970, and zip begins in 1980."""
+    now = time.localtime()[:6]
+    return min(max(now, (1980, 1, 1, 0, 0, 0)), (2107, 12, 31, 23, 59, 59))
+
+
 def _place(item: tuple[str, Entry]) -> tuple[str, int]:
     return item[1].source.token, item[1].offset
 
@@ -157,7 +163,8 @@ def _link(temporary: str, path: str) -> None:
         raise AlreadyExists("the archive exists") from None
 
 
-def _discard(source: Source, temporary: str) -> None:
+def _discard(source: Source, temporary: str | None) -> None:
     os.close(source.fd)
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
+    if temporary is not None:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)

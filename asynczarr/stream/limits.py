@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..loops import ByLoop
 from ..middleware.base import Wrapper
 from ..store.base import Store
 
@@ -37,7 +38,7 @@ class _PerLoop:
         self.locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
 
-_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[Any, _PerLoop]] = WeakKeyDictionary()
+_loops: ByLoop[WeakKeyDictionary[Any, _PerLoop]] = ByLoop()
 
 
 def _state(store: Store) -> _PerLoop:

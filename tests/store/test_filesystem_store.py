@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -276,3 +278,26 @@ async def test_temporary_files_are_hidden_until_swept(store, root):
     assert (old.exists(), young.exists()) == (False, True)
     assert await store.sweep(older_than=-1) == 1
     assert everything_below(root) == ["a", "a/k"]
+
+
+FORK = """
+import os, sys
+from asynczarr.store import FilesystemStore, file_write, fileio
+
+store = FilesystemStore(sys.argv[1])
+with file_write._clock, fileio.turn():  # as another thread may hold them
+    child = os.fork()
+    if not child:
+        store.set_sync("k", b"in the child")
+        assert store.get_many_sync(["k"]) == [b"in the child"]
+        assert fileio._turn.acquire(blocking=False)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+async def test_a_forked_child_waits_for_no_thread_that_it_has_not(store, root):
+    command = [sys.executable, "-c", FORK, str(root)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert await store.get("k") == b"in the child"

@@ -173,7 +173,7 @@ async def test_every_loop_thread_and_fork_has_its_own_connections(nginx_server):
     Path(nginx_server.root, "k").write_bytes(b"value")
     # In a process of its own: a loop that ends without aclose() leaves its sockets to the garbage collector.
     script = f"""
-import asyncio, os
+import asyncio, gc, os
 from concurrent.futures import ThreadPoolExecutor
 from asynczarr.store import HTTPStore
 
@@ -193,7 +193,13 @@ if (child := os.fork()) == 0:
     asyncio.new_event_loop().run_until_complete(read(close=True))
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-loop.run_until_complete(read(close=True))
+loop.run_until_complete(read())
+if (child := os.fork()) == 0:
+    del store  # never used here: its sockets are still watched by the parent
+    gc.collect()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(asyncio.wait_for(read(close=True), 30))
 """
     command = [sys.executable, "-c", script]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
@@ -230,6 +236,8 @@ async def test_certificates_are_checked(tmp_path):
 def test_urls():
     assert open_store("http://host/a b/?sig=1").url == "http://host/a b"
     assert isinstance(open_store("HTTPS://host", mode="r"), HTTPStore)
+    store = HTTPStore("http://localhost:9000/run@2/x")  # which could be a password, but is none
+    assert (store.url, store.service) == ("http://localhost/***@2/x", "http://localhost:9000")
     assert not open_store("https://host/x", mode="a").capabilities.write
     for url in ("https://", "ftp://host", "http://host/x#y", "http://host:port/x", "http:///x"):
         with pytest.raises(az.KeyInvalid):

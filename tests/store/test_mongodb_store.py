@@ -279,6 +279,46 @@ async def test_killed_server_loses_nothing_acknowledged(own_server):
             assert len(await store.get("k5")) == LARGE
 
 
+FOREIGN = {
+    "nothing": {},
+    "other fields": {"name": "x", "data": b"x"},
+    "no metadata": {"version": ObjectId(), "size": 1, "modified": 1.0, "data": b"x"},
+    "odd metadata": {"version": ObjectId(), "size": 1, "modified": 1.0, "metadata": [5], "data": b"x"},
+    "a size below zero": {"version": ObjectId(), "size": -1, "modified": 1.0, "metadata": [], "data": b"x"},
+    "text as a size": {"version": ObjectId(), "size": "1", "modified": 1.0, "metadata": [], "data": b"x"},
+    "text as a version": {"version": "1", "size": 1, "modified": 1.0, "metadata": [], "data": b"x"},
+}
+OURS = {"version": ObjectId(), "modified": 1.0, "metadata": []}
+CONTRADICTORY = {
+    "another size": {**OURS, "size": 3, "data": b"x"},
+    "text as data": {**OURS, "size": 1, "data": "x"},
+    "no data": {**OURS, "size": 1},
+    "a file without chunks": {**OURS, "size": 1, "file": ObjectId()},
+    "chunks of nothing": {**OURS, "size": 1, "file": ObjectId(), "chunk": 0},
+}
+
+
+@pytest.mark.parametrize("kind", [*FOREIGN, *CONTRADICTORY])
+async def test_a_document_of_somebody_else(store, database, kind):
+    await database["zarr.keys"].insert_one({"_id": "p/k", **(FOREIGN | CONTRADICTORY)[kind]})
+    calls = [store.get("k"), store.get_ranges("k", [ByteRange(0, 1)])]
+    if kind in FOREIGN:
+        calls.append(store.head("k"))
+    for call in calls:
+        with pytest.raises(IntegrityError, match="not written by asynczarr") as caught:
+            await call
+        assert caught.value.key == "k"
+    await store.delete_many(["k"])
+    assert await store.head("k") is None
+
+
+async def test_files_of_somebody_else_are_not_swept(store, database):
+    await database["zarr.files"].insert_one({"_id": "theirs"})
+    await database["zarr.chunks"].insert_many([{"files_id": "theirs", "n": 0, "data": b"x"}, {"n": 0}])
+    assert await store.sweep(older_than=-10) == 0
+    assert await database["zarr.chunks"].count_documents({}) == 2
+
+
 # In our words.
 
 

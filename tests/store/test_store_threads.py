@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 import weakref
@@ -19,10 +20,11 @@ class Gauge:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.running = self.most = self.ended = 0
+        self.begun = self.running = self.most = self.ended = 0
 
     def work(self, seconds: float) -> str:
         with self.lock:
+            self.begun += 1
             self.running += 1
             self.most = max(self.most, self.running)
         time.sleep(seconds)
@@ -66,7 +68,10 @@ async def by_impatient_cancel(threads, gauge):
 async def test_cancelled_means_finished(cancel):
     gauge = Gauge()
     await cancel(Threads(1), gauge)
-    assert (gauge.running, gauge.ended) == (0, 1)
+    begun = gauge.begun  # 0 if the thread came too late
+    for _ in range(2):
+        assert (gauge.begun, gauge.running, gauge.ended) == (begun, 0, begun)
+        await asyncio.sleep(0.02)
 
 
 async def test_cancelled_in_the_queue_means_never_started():
@@ -120,6 +125,18 @@ def test_each_loop_has_its_own_slots():
     threads = Threads(1)
     for _ in range(2):
         assert asyncio.run(threads.run(lambda: 7)) == 7
+
+
+def test_a_loop_that_is_closed_is_let_go():
+    threads = Threads(1)
+
+    async def work():
+        await asyncio.gather(*(threads.run(lambda: 7) for _ in range(3)))
+        return weakref.ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(work()) for _ in range(3)]
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 3
 
 
 def test_no_threads_make_no_sense():

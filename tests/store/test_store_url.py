@@ -127,6 +127,48 @@ def test_secrets_are_not_repeated():
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "password",
+    ["hunter2/x", "hunter2?x", "hunter2#x", "/hunter2", "hun@ter2/x", "12/hunter2", "12?hunter2", "1@2/hunter2"],
+)
+@pytest.mark.parametrize(
+    "scheme", ["https", "nonsense", "gs", "az", "redis", "mongodb", "kerchunk+https", "zip::https"]
+)
+def test_passwords_with_raw_separators_are_not_repeated(scheme, password):
+    try:
+        said = repr(open_store(f"{scheme}://user:{password}@host/data?sig=hunter2"))
+    except (KeyInvalid, Unsupported) as error:
+        said = str(error) + repr(error)
+    assert "hunter2" not in said
+    assert "12" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pw@host:80/data?q=1#f", "https://host:80/data"),
+        ("https://token@host/a?q=x:y@z", "https://host/a"),
+        ("https://host:80/a?q=1", "https://host:80/a"),
+        ("s3://bucket/key@v2", "s3://bucket/key@v2"),
+        ("https://host/a@b/c?X-Amz-Signature=secret", "https://host/a@b/c"),
+        ("https://host/o?GoogleAccessId=a@b&Signature=secret", "https://host/o"),
+        ("http://[::1]:9000/a", "http://[::1]:9000/a"),
+        # It could be a password, from the colon to the last "@".
+        ("http://localhost:9000/run@2/x?sig=secret", "http://localhost/***@2/x"),
+        ("http://[::1]:9000/a@b", "http://[::1]/***@b"),
+        ("https://host/a:b@c", "https://host/***@c"),
+        ("https://host:80/a?q=x@y&sig=secret", "https://host/***"),
+        ("https://user:pw@host/a@b", "https://***@b"),
+        ("https://user:p/w@host/data", "https://***@host/data"),
+        ("https://user:p?w@host/data", "https://***"),
+        ("zip://a.zip::https://user:pw@host/x", "zip://***@host/x"),
+        ("not a URL: a@b", "not a URL: a@b"),
+    ],
+)
+def test_what_is_shown_of_a_url(url, shown):
+    assert url_module.without_secrets(url) == shown
+
+
 def test_own_schemes():
     seen = []
 

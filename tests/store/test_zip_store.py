@@ -6,7 +6,10 @@ import asyncio
 import errno
 import io
 import os
+import subprocess
+import sys
 import tarfile
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -243,6 +246,93 @@ async def test_a_writer_that_was_never_closed_says_so(path):
         store = ZipStore(path)
         await store.get("k")
         del store  # a reader loses nothing
+
+
+FORKS = """
+import asyncio, gc, os, sys, threading
+from asynczarr.errors import Unsupported
+from asynczarr.store import ZipStore
+from asynczarr.store.zip_write import ZipWriter
+
+folder, mode, append = *sys.argv[1:], ZipWriter.append
+begun, go_on = threading.Event(), threading.Event()
+
+def run(call):
+    return asyncio.run(call)
+
+def refused(call):
+    try:
+        run(call)
+    except Unsupported as error:
+        assert "fork" in str(error), error
+    else:
+        raise AssertionError("not refused")
+
+async def names():
+    return [name async for name in store.list()]
+
+def slow(*args, **options):
+    begun.set()
+    go_on.wait()
+    return append(*args, **options)
+
+for how in ("unused", "left", "collected", "closed", "discarded", "used", "busy"):
+    store = ZipStore(f"{folder}/{how}.zip", mode=mode)
+    if how != "unused":
+        run(store.set("k", b"value"))
+    if how == "busy":  # another thread writes while this one forks, and holds the locks
+        ZipWriter.append = slow
+        writing = threading.Thread(target=run, args=(store.set("k2", b"value"),))
+        writing.start()
+        begun.wait()
+    if not (child := os.fork()):
+        print("in the child:", how, file=sys.stderr)
+        if how == "collected":
+            del store
+            gc.collect()
+        elif how == "closed" or (how, mode) == ("unused", "w"):
+            refused(store.aclose())
+        elif how == "discarded":
+            run(store.discard())
+        elif how in ("used", "busy"):
+            assert run(store.get("k")) == b"value"
+            assert run(names()) == ["k"]
+            assert not store.capabilities.write
+            refused(store.set("k2", b"not mine"))
+            refused(store.delete("k"))
+        sys.exit(0)  # the interpreter ends, and collects what is left
+    assert os.waitpid(child, 0)[1] == 0, how
+    if how == "busy":
+        go_on.set()
+        writing.join()
+    run(store.set("k", b"value"))
+    run(store.set("k2", b"value2"))
+    run(store.aclose())
+"""
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+async def test_a_forked_child_leaves_the_archive_to_its_parent(tmp_path, mode):
+    # "-W error": in the child, nothing was lost that could be warned of. Python itself warns of a fork with threads.
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", FORKS, tmp_path, mode]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert all(line.startswith("in the child: ") for line in told), done.stderr
+    assert sorted(os.listdir(tmp_path)) == sorted(f"{line.rpartition(' ')[2]}.zip" for line in told)
+    for path in tmp_path.iterdir():
+        assert await contents(path) == {"k": b"value", "k2": b"value2"}
+
+
+@pytest.mark.parametrize("year", [1970, 2150])
+async def test_a_clock_that_zip_cannot_tell(path, year, monkeypatch):
+    monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((year, 1, 1, 0, 5, 0, 3, 1, 0)))
+    await fill(path, k=b"value")
+    await fill(path, mode="a", new=b"x")
+    assert await contents(path) == {"k": b"value", "new": b"x"}
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert {info.date_time[0] for info in archive.infolist()} == {min(max(year, 1980), 2107)}
 
 
 async def test_read_mode_refuses_writes_and_missing_archives(path):

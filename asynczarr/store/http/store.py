@@ -85,6 +85,7 @@ class HTTPStore(ReadOnlyStore):
             from .address import parse_url, private_headers
 
         self._base, self._query, user = parse_url(url)
+        self._service = "/".join(self._base.split("/", 3)[:3])
         self._private = private_headers(headers or {}, auth or user)
         self._missing = frozenset(missing_statuses)
         self._limit = unranged_limit
@@ -102,6 +103,11 @@ class HTTPStore(ReadOnlyStore):
         self._sessions: PerLoop[Session] = PerLoop(
             lambda: http.open_session(connection), lambda session: session.aclose()
         )
+
+    @property
+    def service(self) -> str:
+        """Scheme, host and port, which the URL as it is shown may lack."""
+        return self._service
 
     @classmethod
     def from_url(cls, url: str, *, read_only: bool = True, **options: Any) -> Self:

@@ -45,7 +45,7 @@ async def read(at: Collections, file: dict[str, Any], ends: Sequence[tuple[int, 
         which = {"$gte": first, "$lte": last} if last - first + 1 == len(wanted) else {"$in": wanted}
         with failures():
             async for chunk in at.chunks.find({"files_id": file["file"], "n": which}, {"n": 1, "data": 1, "_id": 0}):
-                chunks[chunk["n"]] = chunk["data"]
+                chunks[chunk["n"]] = chunk.get("data", b"")
     if len(chunks) < len(wanted):
         return None
     for number, data in chunks.items():
@@ -69,6 +69,8 @@ async def drop_quietly(at: Collections, file_ids: Sequence[Any]) -> None:
 
 async def sweep(at: Collections, older_than: float) -> int:
     """Remove files and chunks that no key points to; return the number of files."""
+    from bson import ObjectId
+
     with failures():
         await at.keys.create_index("file", sparse=True)
     limit = time.time() - older_than
@@ -85,8 +87,9 @@ async def sweep(at: Collections, older_than: float) -> int:
 
     for collection, field in ((at.chunks, "files_id"), (at.files, "_id")):
         async for document in collection.find({}, {field: 1, "_id": field == "_id"}).sort(field, 1):
-            file_id = document[field]
-            if file_id != last and file_id.generation_time.timestamp() < limit:
+            file_id = document.get(field)
+            ours = isinstance(file_id, ObjectId)
+            if ours and file_id != last and file_id.generation_time.timestamp() < limit:
                 batch.append(file_id)
                 if len(batch) == _BATCH:
                     removed += await flush()

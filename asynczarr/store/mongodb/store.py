@@ -120,38 +120,42 @@ class MongoStore(GuardedStore):
         self, key: str, ranges: Sequence[ByteRange], *, if_version: Version | None = None
     ) -> Parts | None:
         """See ``Store.get_ranges``. The chunks that the ranges touch come by one request."""
+        from .document import info_of, inline_value
+
         with self._reading(key):
             name = self._name(key)
             at = await self._clients.get()
-            gone: Any = None
+            gone: Version | None = None
             for _ in range(_READS):
                 with failures():
                     found = await at.keys.find_one({"_id": name})
                 if found is None:
                     return None
-                expect(str(found["version"]), if_version)
-                ends = [part.resolve(found["size"]) for part in ranges]
-                if "file" not in found:
-                    data: list[bytes] | None = [found["data"][start:stop] for start, stop in ends]
-                elif found["version"] == gone:
+                info = info_of(found)
+                expect(info.version, if_version)
+                ends = [part.resolve(info.size) for part in ranges]
+                value = inline_value(found)
+                if value is not None:
+                    data: list[bytes] | None = [value[start:stop] for start, stop in ends]
+                elif info.version == gone:
                     raise IntegrityError("chunks of the value are missing")
                 else:
                     data = await read(at, found, ends)
                 if data is not None:
-                    return Parts([*data], str(found["version"]), found["size"], dict(found["metadata"]))
-                gone = found["version"]  # the key was overwritten or deleted meanwhile, and its file removed
+                    return Parts([*data], info.version, info.size, info.metadata)
+                gone = info.version  # the key was overwritten or deleted meanwhile, and its file removed
             raise Unavailable("the value was overwritten again and again while it was read")
 
     async def head(self, key: str) -> ObjectInfo | None:
         """See ``Store.head``."""
+        from .document import info_of
+
         with self._reading(key):
             name = self._name(key)
             at = await self._clients.get()
             with failures():
                 found = await at.keys.find_one({"_id": name}, {"data": 0})
-        if found is None:
-            return None
-        return ObjectInfo(found["size"], str(found["version"]), found["modified"], dict(found["metadata"]))
+            return None if found is None else info_of(found)
 
     async def set(
         self,
@@ -205,7 +209,7 @@ class MongoStore(GuardedStore):
                 with failures():
                     found = await at.keys.find(which, {"file": 1, "version": 1}).to_list(None)
                     # A key that is written meanwhile was written after this, and keeps its file.
-                    await at.keys.delete_many({**which, "version": {"$in": [each["version"] for each in found]}})
+                    await at.keys.delete_many({**which, "version": {"$in": [each.get("version") for each in found]}})
                 if files := [each["file"] for each in found if "file" in each]:
                     await drop_quietly(at, files)
 
