@@ -46,7 +46,7 @@ def install(session: nox.Session, *groups: str, extras: str = "") -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The suite, on every Python that is here: on the newest one with all servers and all peers, and the coverage of it."""
+    """The suite, on every Python that is here: on the newest with all servers and peers, and the coverage of that."""
     install(session, "test", "interop")
     here = [version for version in PYTHONS if version == HERE or shutil.which(f"python{version}")]
     newest = session.python == here[-1]

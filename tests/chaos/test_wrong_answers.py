@@ -176,24 +176,34 @@ MIX = {
 }
 
 
-async def _write(array: az.Array, data: Any) -> int:
+async def _create(store: az.Store, path: str, data: Any) -> int:
+    spec = {"shape": data.shape, "dtype": data.dtype, "chunks": (4, 8), "shards": (16, 16)}
+    await az.open_array(store, path, mode="a", **spec)
+    return 0
+
+
+async def _write(store: az.Store, path: str, data: Any) -> int:
+    array = await az.open_array(store, path, mode="r+")
     await array.write(data)
     return 0
 
 
-async def _change(array: az.Array, data: Any) -> int:
+async def _change(store: az.Store, path: str, data: Any) -> int:
+    array = await az.open_array(store, path, mode="r+")
     data[5:50, 3:40] = 7
     await array[5:50, 3:40].write(7)
     return 0
 
 
-async def _read(array: az.Array, data: Any) -> int:
+async def _read(store: az.Store, path: str, data: Any) -> int:
     """How many values are wrong."""
+    array = await az.open_array(store, path)
     return int((await array.read() != data).sum())
 
 
-async def _stream(array: az.Array, data: Any) -> int:
+async def _stream(store: az.Store, path: str, data: Any) -> int:
     """The same, chunk by chunk."""
+    array = await az.open_array(store, path)
     wrong = 0
     async for chunk in array.stream_chunks():
         row, column = 4 * chunk.index[0], 8 * chunk.index[1]
@@ -209,14 +219,11 @@ async def test_an_array_under_everything(server: FaultServer, scale: Any, figure
         server.faults = Drawn(MIX, seed=seed() + number, at_most=3)
         async with stacked(server) as store:
             data = np.random.default_rng(number).integers(0, 1000, (64, 64))
-            array = await az.create_array(
-                store, path=f"a{number}", shape=data.shape, dtype=data.dtype, chunks=(4, 8), shards=(16, 16)
-            )
-            for step in (_write, _change, _read, _stream):
+            for step in (_create, _write, _change, _read, _stream):
                 done = False
                 while not done:
                     try:
-                        wrong += await step(array, data)
+                        wrong += await step(store, f"a{number}", data)
                         done = True
                     except az.IntegrityError:  # read once more, and wrong again
                         errors += 1
