@@ -54,7 +54,7 @@ async def _change(node: Node, metadata: M, make: Callable[[NodeMetadata], NodeMe
     """Apply ``make(metadata)`` to the stored metadata and to consolidated copies of it further up."""
     old = await _load_again(node, metadata)
     new = cast("M", await edit(node.store, node.path, old, make))
-    await refresh_parents(node.store, node.path, new)
+    await refresh_parents(node.store, {node.path: new})
     return new
 
 

@@ -164,7 +164,7 @@ async def create_node(store: Store, path: str, metadata: NodeMetadata, *, overwr
         elif await find(store, path) is not None:
             raise AlreadyExists("a node is here already", store=store.url, key=prefix_of(path))
         await save(store, path, metadata, old=None)
-        await refresh_parents(store, path, metadata)
+        await refresh_parents(store, {path: metadata}, gone=[path] if overwrite else ())
 
 
 async def make_parents(store: Store, path: str, zarr_format: ZarrFormat) -> None:
@@ -177,11 +177,12 @@ async def make_parents(store: Store, path: str, zarr_format: ZarrFormat) -> None
         elif isinstance(loaded.metadata, ArrayMetadata):
             raise MetadataError("an array cannot hold other nodes", store=store.url, key=prefix_of(parent))
     for parent in reversed(missing):
+        group = GroupMetadata(zarr_format=zarr_format)
         try:
-            await save(store, parent, GroupMetadata(zarr_format=zarr_format), old=None)
+            await save(store, parent, group, old=None)
         except AlreadyExists:
             continue  # somebody else made it meanwhile
-        await refresh_parents(store, parent, GroupMetadata(zarr_format=zarr_format))
+        await refresh_parents(store, {parent: group})
 
 
 async def delete_node(store: Store, path: str) -> None:

@@ -178,7 +178,7 @@ class Group(Node):
             raise NotFound("no Zarr array or group here", store=self._store.url, key=prefix_of(full))
         await delete_node(self._store, full)
         discard_chunks(self._store, full, self._options)
-        await refresh_parents(self._store, full, None)
+        await refresh_parents(self._store, {}, gone=[full])
         await self._refresh_own()
 
     async def move(self, source: str, target: str) -> None:
@@ -199,7 +199,7 @@ class Group(Node):
         """Write the metadata of every node below into this group's own."""
         self.check_writable()
         self._metadata = await hierarchy.consolidate(self)
-        await refresh_parents(self._store, self._path, self._metadata)
+        await refresh_parents(self._store, {self._path: self._metadata})
 
     async def update_attributes(self, changes: Mapping[str, Any], *, replace: bool = False) -> None:
         """Set attributes; with `replace`, remove all others. Changes that others make to other attributes survive."""
