@@ -29,11 +29,12 @@ from ..telemetry import events, hooks
 from ..telemetry.address import public
 from .array import Array
 from .change import stored_keys
-from .create import ArraySpec, array_metadata, create_node
+from .create import create_node
 from .group import Group
 from .hierarchy import copy_key
 from .node import discard_chunks, prefix_of
 from .open import open as open_node
+from .spec import ArraySpec, array_metadata
 from .trace import call
 
 __all__ = ["CopyReport", "copy"]
@@ -249,7 +250,7 @@ def copied_metadata(array: Array, zarr_format: ZarrFormat, changes: Mapping[str,
     if "chunks" in changes and "shards" not in changes:
         for word in ("shards", "index_codecs", "index_location"):  # old shards need not fit new chunks
             spec.pop(word, None)
-    return array_metadata(ArraySpec(**{**spec, **changes}))
+    return array_metadata(ArraySpec.of({**spec, **changes}, zarr_format))
 
 
 def _chunks(array: Array) -> Any:
