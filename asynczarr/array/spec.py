@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import prod
 from typing import Any, Literal, Self
@@ -58,12 +58,17 @@ class ArraySpec:
         """
         if not isinstance(arguments, Mapping):
             raise MetadataError(f"the arguments of create_array are a mapping, not {reprlib.repr(arguments)}")
-        unknown = arguments.keys() - {field.name for field in fields(cls)}
-        if unknown:
-            raise MetadataError(f"creating an array takes no {', '.join(sorted(map(str, unknown)))}")
+        cls.check_names(arguments)
         if not arguments.keys() >= {"shape", "dtype"}:
             raise MetadataError("creating an array takes shape= and dtype=")
         return cls(**{"zarr_format": zarr_format, **arguments})
+
+    @classmethod
+    def check_names(cls, names: Iterable[Any]) -> None:
+        """Raise ``MetadataError`` if ``create_array`` has no such arguments."""
+        unknown = set(names) - {field.name for field in fields(cls)}
+        if unknown:
+            raise MetadataError(f"creating an array takes no {', '.join(sorted(map(str, unknown)))}")
 
 
 def array_metadata(spec: ArraySpec) -> ArrayMetadata:
