@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import SelectionError
 from ..metadata.node import ArrayMetadata, NamedConfig, ZarrFormat
+from ..metadata.shapes import given_lengths
 from ..selection import basic, block
 from ..store.base import Store
 from ..stream.read import MAX_BYTES
@@ -155,10 +156,10 @@ class Array(View, Node):
 
         Raises:
             Forbidden: opened with ``mode="r"``.
-            MetadataError: another number of axes, or a shape that the chunk grid cannot have.
+            MetadataError: no integers, another number of axes, or a shape that the chunk grid cannot have.
         """
         self._check_writable()
-        new = (shape,) if isinstance(shape, int) else tuple(shape)
+        new = given_lengths(shape, "shape")
         with call("resize", self._store, self._path):
             self._adopt(await change.resize(self, new))
 
@@ -191,7 +192,7 @@ class Array(View, Node):
         """Set attributes; with `replace`, remove all others. Changes that others make to other attributes survive.
 
         Raises:
-            MetadataError: a value that is no JSON.
+            MetadataError: no mapping, or a value that is no JSON.
         """
         self.check_writable()
         self._adopt(await change.update_attributes(self, self._metadata, changes, replace=replace))

@@ -21,6 +21,7 @@ from ..types import Coords
 from .consolidated import refresh_parents
 from .documents import Loaded, edit, load
 from .node import Node, discard_chunks, prefix_of, stored_array
+from .spec import given_attributes
 from .trace import call
 
 if TYPE_CHECKING:
@@ -54,15 +55,16 @@ async def _change(node: Node, metadata: M, make: Callable[[NodeMetadata], NodeMe
     """Apply ``make(metadata)`` to the stored metadata and to consolidated copies of it further up."""
     old = await _load_again(node, metadata)
     new = cast("M", await edit(node.store, node.path, old, make))
-    await refresh_parents(node.store, node.path, new)
+    await refresh_parents(node.store, {node.path: new})
     return new
 
 
 async def update_attributes(node: Node, metadata: M, changes: Mapping[str, Any], *, replace: bool) -> M:
     """Set attributes, on top of those that are stored now."""
+    new = given_attributes(changes)
 
     def make(now: NodeMetadata) -> NodeMetadata:
-        return _with_attributes(now, dict(changes) if replace else {**now.attributes, **changes})
+        return _with_attributes(now, new if replace else {**now.attributes, **new})
 
     with call("attributes", node.store, node.path):
         return await _change(node, metadata, make)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
+from typing import TypeGuard
 
 from ..metadata import v2, v3
 from ..metadata.consolidated import Entries
 from ..metadata.node import GroupMetadata, NodeMetadata
 from ..store.base import Store
-from .documents import edit, find
+from .documents import Loaded, edit, find_many
+from .node import prefix_of
 
-__all__ = ["parents_of", "refresh_parents"]
-
-E = TypeVar("E")
+__all__ = ["is_consolidated", "parents_of", "refresh_parents"]
 
 
 def parents_of(path: str) -> list[str]:
@@ -23,43 +23,51 @@ def parents_of(path: str) -> list[str]:
     return ["/".join(parts[:n]) for n in range(len(parts) - 1, -1, -1)]
 
 
-async def refresh_parents(store: Store, path: str, metadata: NodeMetadata | None) -> None:
-    """Bring a change of one node into the consolidated metadata above it.
+async def refresh_parents(store: Store, changed: Mapping[str, NodeMetadata], *, gone: Collection[str] = ()) -> None:
+    """Bring changes of nodes into the consolidated metadata of the groups above them, once for each group.
 
     Args:
-        store: where it lives.
-        path: path of the node.
-        metadata: its new metadata; ``None`` if it, and all below, are gone.
+        store: where they live.
+        changed: the new metadata of nodes by path.
+        gone: paths of nodes that were removed with all below, before those of `changed` came.
     """
-    if isinstance(metadata, GroupMetadata):
-        metadata = replace(metadata, consolidated=None)
-    for parent in parents_of(path):
-        loaded = await find(store, parent)
-        if loaded is None or not isinstance(loaded.metadata, GroupMetadata) or loaded.metadata.consolidated is None:
-            continue
-        relative = path[len(parent) + 1 :] if parent else path
-
-        def make(now: NodeMetadata, relative: str = relative) -> NodeMetadata:
-            assert isinstance(now, GroupMetadata)
-            if now.consolidated is None:
-                return now
-            return replace(now, consolidated=_with(now.consolidated, relative, metadata))
-
-        await edit(store, parent, loaded, make)
+    parents = {parent for path in (*gone, *changed) for parent in parents_of(path)} - changed.keys()
+    nearest_first = sorted(parents, key=len, reverse=True)
+    for parent, loaded in zip(nearest_first, await find_many(store, nearest_first), strict=True):
+        if is_consolidated(loaded):
+            prefix = prefix_of(parent)
+            new = {path[len(prefix) :]: metadata for path, metadata in changed.items() if _below(path, prefix)}
+            old = {path[len(prefix) :] for path in gone if _below(path, prefix)}
+            await edit(store, parent, loaded, partial(_with, new, old))
 
 
-def _with(entries: Mapping[str, NodeMetadata], path: str, metadata: NodeMetadata | None) -> Mapping[str, NodeMetadata]:
-    if isinstance(entries, Entries):  # as it was read: other nodes are neither parsed nor written anew
-        return Entries(_replaced(entries.documents, path, metadata and _document(metadata)), entries.parse)
-    return _replaced(entries, path, metadata)
+def is_consolidated(loaded: Loaded | None) -> TypeGuard[Loaded]:
+    """Whether it is a group that has consolidated metadata."""
+    return (
+        loaded is not None and isinstance(loaded.metadata, GroupMetadata) and loaded.metadata.consolidated is not None
+    )
 
 
-def _replaced(entries: Mapping[str, E], path: str, entry: E | None) -> dict[str, E]:
-    """`entries` with another entry at `path`, or without it and all below."""
-    if entry is not None:
-        return {**entries, path: entry}
-    return {name: kept for name, kept in entries.items() if name != path and not name.startswith(path + "/")}
+def _below(path: str, prefix: str) -> bool:
+    return path.startswith(prefix) and len(path) > len(prefix)
+
+
+def _with(new: Mapping[str, NodeMetadata], gone: Set[str], group: NodeMetadata) -> NodeMetadata:
+    """`group` without what lies at and below the paths `gone`, and with the `new` nodes."""
+    assert isinstance(group, GroupMetadata)
+    if group.consolidated is None:
+        return group
+    assert isinstance(group.consolidated, Entries)  # as it was read: other nodes are neither parsed nor written anew
+    documents = group.consolidated.documents
+    if gone:
+        documents = {
+            path: document for path, document in documents.items() if gone.isdisjoint((path, *parents_of(path)))
+        }
+    documents = {**documents, **{path: _document(metadata) for path, metadata in new.items()}}
+    return replace(group, consolidated=Entries(documents, group.consolidated.parse))
 
 
 def _document(metadata: NodeMetadata) -> Mapping[str, object]:
+    if isinstance(metadata, GroupMetadata):
+        metadata = replace(metadata, consolidated=None)
     return v3.to_document(metadata) if metadata.zarr_format == 3 else v2.to_documents(metadata)

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ..codec.convert import to_v2, to_v3
-from ..errors import KeyInvalid
+from ..codec.fill import is_fill
+from ..errors import KeyInvalid, MetadataError, Unsupported
 from ..metadata.dtypes import DataType
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NamedConfig, NodeMetadata, ZarrFormat
@@ -18,7 +21,7 @@ from ..selection import Projection, basic
 from ..store.base import Store
 from ..store.url import Where
 from ..stream.budget import ByteBudget
-from ..stream.chunks import Chunk, PieceStream, StreamOptions
+from ..stream.chunks import Chunk, Missing, PieceStream, StreamOptions
 from ..stream.edit import Edit, Patch
 from ..stream.load import gather
 from ..stream.read import MAX_BYTES
@@ -29,12 +32,14 @@ from ..telemetry import events, hooks
 from ..telemetry.address import public
 from .array import Array
 from .change import stored_keys
-from .create import ArraySpec, array_metadata, create_node
+from .create import create_node
 from .group import Group
 from .hierarchy import copy_key
 from .node import discard_chunks, prefix_of
 from .open import open as open_node
+from .spec import ArraySpec, array_metadata
 from .trace import call
+from .view import View
 
 __all__ = ["CopyReport", "copy"]
 
@@ -76,7 +81,8 @@ async def copy(
     """Copy an array, or a group with everything below it.
 
     An array whose encoding stays the same is copied object by object, without decoding. Otherwise each stored object of
-    the target is made from the part of the source that it covers. Chunks that are not stored stay so.
+    the target is made from the part of the source that it covers. Chunks that are not stored stay so, unless the copy
+    has another fill value: then they are written, with the values they had.
 
     Args:
         source: an open node, or URL, path or store.
@@ -88,13 +94,17 @@ async def copy(
         concurrency: stored objects being made at the same time.
         max_bytes: bytes of chunks on their way.
         progress: called with the report after each few objects.
-        **changes: arguments of ``create_array`` that the copy's arrays shall have: chunks, shards, codecs, ...
+        **changes: arguments of ``create_array`` that the copy's arrays shall have: chunks, shards, codecs, ... but not
+            a shape.
 
     Raises:
         AlreadyExists: a node is at the target, and not `overwrite`.
-        MetadataError: what the source has cannot be expressed in the copy.
+        MetadataError: what the source has cannot be expressed in the copy, or a change that is none.
+        Unsupported: the source is a view.
+        ValueError: no positive `concurrency` or `max_bytes`.
         KeyInvalid: source and target are the same node, or one lies inside of the other.
     """
+    _check_arguments(source, concurrency, max_bytes, changes)
     node = source if isinstance(source, Array | Group) else await open_node(source, source_path)
     store = open_store(target, mode="a")
     job = _Copy(store, overwrite, zarr_format or node.zarr_format, concurrency, max_bytes, changes, progress)
@@ -108,6 +118,19 @@ async def copy(
         if node is not source:
             await node.aclose()
     return job.report
+
+
+def _check_arguments(source: object, concurrency: int, max_bytes: int, changes: Mapping[str, Any]) -> None:
+    """Refuse what would fail when the target is there already."""
+    if isinstance(source, View) and not isinstance(source, Array):
+        raise Unsupported("a view is not copied: create an array of its shape, and write() there what it read()s")
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+    if max_bytes < 1:
+        raise ValueError(f"a byte budget must be positive, not {max_bytes}")
+    if "shape" in changes:
+        raise MetadataError("a copy has the shape of its source: resize() the copy")
+    ArraySpec.check_names(changes)
 
 
 def _check_apart(node: Array | Group, store: Store, path: str) -> None:
@@ -152,10 +175,11 @@ class _Copy:
         await create_node(self.store, path, metadata, overwrite=self.overwrite)
         copied = Array(self.store, path, metadata, read_only=False, options=array.options)
         end = self.report.nbytes + array.nbytes
-        if _same_objects(array.metadata, metadata) and array.store.capabilities.list:
+        same_fill = _same_fill(array.stored, copied.stored)
+        if same_fill and _same_objects(array.metadata, metadata) and array.store.capabilities.list:
             await self._objects(array, copied, end)
         else:
-            await self._recode(array.stored, copied.stored)
+            await self._recode(array.stored, copied.stored, "skip" if same_fill else "fill")
         discard_chunks(self.store, path, array.options)
         self.report.arrays += 1
         self._done(end - self.report.nbytes)
@@ -181,7 +205,7 @@ class _Copy:
         await gather([copy_key(array.store, old, self.store, new) for old, new in page])
         self.report.objects += len(page)
 
-    async def _recode(self, source: StoredArray, target: StoredArray) -> None:
+    async def _recode(self, source: StoredArray, target: StoredArray, missing: Missing) -> None:
         """Make each stored object of the target from the region of the source that it covers."""
         window: Window[tuple[bool, int]]
         window = Window(slots=self.concurrency, budget=ByteBudget(self.max_bytes), ordered=False)
@@ -199,7 +223,7 @@ class _Copy:
                 cost = 3 * prod(part.shape) * target.item_bytes
                 while not window.admits(cost):
                     await settle()
-                window.launch(_recode_object(source, target, part, share), cost)
+                window.launch(_recode_object(source, target, part, missing, share), cost)
             while window:
                 await settle()
         finally:
@@ -207,9 +231,9 @@ class _Copy:
 
 
 async def _recode_object(
-    source: StoredArray, target: StoredArray, part: Projection, max_bytes: int
+    source: StoredArray, target: StoredArray, part: Projection, missing: Missing, max_bytes: int
 ) -> tuple[bool, int]:
-    """Write one object of the target, unless no chunk of the source is stored there; whether, and decoded bytes."""
+    """Write one object of the target, unless all chunks of the source there are skipped; whether, and decoded bytes."""
     selection = basic(part.out, source.shape)
     data = target.fill_array(selection.shape)
 
@@ -217,7 +241,7 @@ async def _recode_object(
         data[chunk.region] = chunk.data
         return True
 
-    options = StreamOptions(missing="skip", ordered=False, max_bytes=max_bytes)
+    options = StreamOptions(missing=missing, ordered=False, max_bytes=max_bytes)
     found = False
     async with PieceStream(source, selection, options, place) as stream:
         async for _ in stream:
@@ -249,7 +273,7 @@ def copied_metadata(array: Array, zarr_format: ZarrFormat, changes: Mapping[str,
     if "chunks" in changes and "shards" not in changes:
         for word in ("shards", "index_codecs", "index_location"):  # old shards need not fit new chunks
             spec.pop(word, None)
-    return array_metadata(ArraySpec(**{**spec, **changes}))
+    return array_metadata(ArraySpec.of({**spec, **changes}, zarr_format))
 
 
 def _chunks(array: Array) -> Any:
@@ -290,6 +314,12 @@ def _named(document: Any) -> dict[str, Any]:
     if isinstance(document, str):
         return {"name": document}
     return {"name": document["name"], "configuration": document.get("configuration", {})}
+
+
+def _same_fill(source: StoredArray, target: StoredArray) -> bool:
+    """Whether a chunk that is not stored reads the same in both, as far as their data types allow."""
+    with np.errstate(all="ignore"):
+        return is_fill(source.fill_array(()).astype(target.dtype), target.fill)
 
 
 def _same_objects(old: NodeMetadata, new: ArrayMetadata) -> bool:

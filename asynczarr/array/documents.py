@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import random
 from typing import TypeVar, cast
@@ -20,11 +20,12 @@ from ..stream.load import gather
 from ..types import ByteRange, BytesLike, Parts, Version
 from .node import prefix_of
 
-__all__ = ["Document", "Loaded", "delete_documents", "edit", "find", "find_many", "load", "save"]
+__all__ = ["Document", "Loaded", "delete_documents", "edit", "find", "find_many", "load", "pages", "save"]
 
 M = TypeVar("M", ArrayMetadata, GroupMetadata)
 
 ATTEMPTS = 100
+PAGE = 64
 
 _WHOLE = [ByteRange(0, MAX_BYTES + 1)]
 _USUAL = [ByteRange(0, 2**20)]
@@ -72,9 +73,18 @@ async def find(
 
 async def find_many(store: Store, paths: Sequence[str], *, strict: bool = False) -> list[Loaded | None]:
     """Like :func:`find` for several nodes; those of an embedded store are read and parsed in one thread hop."""
-    if store.capabilities.sync:
-        return await pool.run(_find_many_sync, cast("SyncStore", store), paths, strict)
-    return await gather([find(store, path, strict=strict) for path in paths])
+    found: list[Loaded | None] = []
+    for page in pages(paths):
+        if store.capabilities.sync:
+            found += await pool.run(_find_many_sync, cast("SyncStore", store), page, strict)
+        else:
+            found += await gather([find(store, path, strict=strict) for path in page])
+    return found
+
+
+def pages(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Nodes or keys that are asked for at the same time."""
+    return (items[start : start + PAGE] for start in range(0, len(items), PAGE))
 
 
 def _find_many_sync(store: SyncStore, paths: Sequence[str], strict: bool) -> list[Loaded | None]:

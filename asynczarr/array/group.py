@@ -15,9 +15,10 @@ from ..store.base import Store
 from . import change, hierarchy
 from .array import Array
 from .consolidated import refresh_parents
-from .create import ArraySpec, array_metadata, create_node, delete_node
+from .create import create_node, delete_node
 from .documents import find
 from .node import Node, NodeOptions, discard_chunks, prefix_of
+from .spec import ArraySpec, array_metadata, given_attributes
 
 __all__ = ["Group"]
 
@@ -101,7 +102,7 @@ class Group(Node):
     async def create_array(self, path: str, *, overwrite: bool = False, **spec: Any) -> Array:
         """Create an array below, with the arguments of :func:`asynczarr.create_array`."""
         self.check_writable()
-        metadata = array_metadata(ArraySpec(**{"zarr_format": self.zarr_format, **spec}))
+        metadata = array_metadata(ArraySpec.of(spec, self.zarr_format))
         await create_node(self._store, self._full(path), metadata, overwrite=overwrite)
         discard_chunks(self._store, self._full(path), self._options)
         await self._refresh_own()
@@ -112,7 +113,7 @@ class Group(Node):
     ) -> Group:
         """Create a group below."""
         self.check_writable()
-        metadata = GroupMetadata(zarr_format=self.zarr_format, attributes=dict(attributes or {}))
+        metadata = GroupMetadata(zarr_format=self.zarr_format, attributes=given_attributes(attributes or {}))
         await create_node(self._store, self._full(path), metadata, overwrite=overwrite)
         discard_chunks(self._store, self._full(path), self._options)
         await self._refresh_own()
@@ -131,7 +132,7 @@ class Group(Node):
         Raises:
             MetadataError: it exists with another shape or data type.
         """
-        wanted = array_metadata(ArraySpec(**{"zarr_format": self.zarr_format, **spec}))
+        wanted = array_metadata(ArraySpec.of(spec, self.zarr_format))
         try:
             return await self.create_array(path, **spec)
         except AlreadyExists:
@@ -158,7 +159,7 @@ class Group(Node):
         prepared: dict[str, NodeMetadata] = {
             path: GroupMetadata(zarr_format=self.zarr_format)
             if spec is None
-            else array_metadata(ArraySpec(**{"zarr_format": self.zarr_format, **spec}))
+            else array_metadata(ArraySpec.of(spec, self.zarr_format))
             for path, spec in nodes.items()
         }
         await hierarchy.create_many(self, prepared, overwrite=overwrite)
@@ -178,7 +179,7 @@ class Group(Node):
             raise NotFound("no Zarr array or group here", store=self._store.url, key=prefix_of(full))
         await delete_node(self._store, full)
         discard_chunks(self._store, full, self._options)
-        await refresh_parents(self._store, full, None)
+        await refresh_parents(self._store, {}, gone=[full])
         await self._refresh_own()
 
     async def move(self, source: str, target: str) -> None:
@@ -189,6 +190,8 @@ class Group(Node):
         Raises:
             NotFound: no node at `source`.
             AlreadyExists: a node at `target`.
+            MetadataError: a node below `source` that cannot be read, if consolidated metadata shall tell of it; nothing
+                is moved then.
         """
         self.check_writable()
         await hierarchy.move(self._store, self._full(source), self._full(target), self.zarr_format)
@@ -199,7 +202,7 @@ class Group(Node):
         """Write the metadata of every node below into this group's own."""
         self.check_writable()
         self._metadata = await hierarchy.consolidate(self)
-        await refresh_parents(self._store, self._path, self._metadata)
+        await refresh_parents(self._store, {self._path: self._metadata})
 
     async def update_attributes(self, changes: Mapping[str, Any], *, replace: bool = False) -> None:
         """Set attributes; with `replace`, remove all others. Changes that others make to other attributes survive."""

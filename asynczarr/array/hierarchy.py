@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,15 @@ from ..metadata.node import ArrayMetadata, GroupMetadata, NodeMetadata, ZarrForm
 from ..store.base import Store
 from ..stream.limits import request_slots
 from ..stream.load import gather
-from .consolidated import parents_of, refresh_parents
+from .consolidated import is_consolidated, parents_of, refresh_parents
 from .create import delete_node, make_parents
-from .documents import NAMES, find, find_many, load, save
+from .documents import NAMES, PAGE, find, find_many, load, pages, save
 from .node import prefix_of
 
 if TYPE_CHECKING:
     from .group import Group
 
 __all__ = ["Tree", "consolidate", "copy_key", "create_many", "move", "tree", "walk"]
-
-PAGE = 64
-"""Nodes or keys that are asked for at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +61,25 @@ async def walk(group: Group, max_depth: int | None) -> AsyncIterator[tuple[str, 
                 if metadata is not None:
                     yield path, metadata
         return
-    async for path, metadata in _walk_stored(group, group.path, "", max_depth):
+    async for path, metadata in _walk_stored(group.store, group.path, "", max_depth, strict=group.options.strict):
         yield path, metadata
 
 
 async def _walk_stored(
-    group: Group, root: str, relative: str, depth: int | None
+    store: Store, root: str, relative: str, depth: int | None, *, strict: bool
 ) -> AsyncIterator[tuple[str, NodeMetadata]]:
     prefix = prefix_of(prefix_of(root) + relative if relative else root)
-    names = sorted([name[:-1] async for name in group.store.list_dir(prefix) if _may_be_node(name)])
-    for page in _pages(names):
-        found = await find_many(group.store, [prefix + name for name in page], strict=group.options.strict)
+    names = sorted([name[:-1] async for name in store.list_dir(prefix) if _may_be_node(name)])
+    for page in pages(names):
+        found = await find_many(store, [prefix + name for name in page], strict=strict)
         for name, loaded in zip(page, found, strict=True):
             if loaded is None:
                 continue
             path = f"{relative}/{name}" if relative else name
             yield path, loaded.metadata
             if isinstance(loaded.metadata, GroupMetadata) and depth != 0:
-                async for below in _walk_stored(group, root, path, None if depth is None else depth - 1):
+                rest = None if depth is None else depth - 1
+                async for below in _walk_stored(store, root, path, rest, strict=strict):
                     yield below
 
 
@@ -115,34 +113,27 @@ async def create_many(group: Group, nodes: Mapping[str, NodeMetadata], *, overwr
     store, base = group.store, prefix_of(group.path)
     new = {base + validate_path(path): metadata for path, metadata in nodes.items()}
     above = {parent for path in new for parent in parents_of(path)}
-    found = dict(zip(sorted(above | new.keys()), await _find_all(store, sorted(above | new.keys())), strict=True))
+    paths = sorted(above | new.keys())
+    found = {
+        path: loaded.metadata
+        for path, loaded in zip(paths, await find_many(store, paths), strict=True)
+        if loaded is not None and not (overwrite and new.keys() & parents_of(path))  # goes with what is overwritten
+    }
     for path in above:
-        here = new.get(path) or found[path]
+        here = new.get(path) or found.get(path)
         if isinstance(here, ArrayMetadata):
             raise MetadataError("an array cannot hold other nodes", store=store.url, key=prefix_of(path))
     for path in new:
-        if found[path] is not None and not overwrite:
+        if path in found and not overwrite:
             raise AlreadyExists("a node is here already", store=store.url, key=prefix_of(path))
         if overwrite:
             await delete_node(store, path)
-    missing = {path: GroupMetadata(zarr_format=group.zarr_format) for path in above if found[path] is None}
+    missing = {path: GroupMetadata(zarr_format=group.zarr_format) for path in above - found.keys()}
+    gone = [*new] if overwrite else ()
     new = {**missing, **new}
-    for page in _pages(sorted(new, key=lambda path: (path.count("/"), path))):
+    for page in pages(sorted(new, key=lambda path: (path.count("/"), path))):
         await gather([save(store, path, new[path], old=None) for path in page])
-    if group.metadata.consolidated is not None:
-        for path in sorted(new):
-            await refresh_parents(store, path, new[path])
-
-
-async def _find_all(store: Store, paths: list[str]) -> list[NodeMetadata | None]:
-    found = []
-    for page in _pages(paths):
-        found += await find_many(store, page)
-    return [loaded.metadata if loaded else None for loaded in found]
-
-
-def _pages(items: list[str]) -> Iterator[list[str]]:
-    return (items[start : start + PAGE] for start in range(0, len(items), PAGE))
+    await refresh_parents(store, new, gone=gone)
 
 
 async def move(store: Store, source: str, target: str, zarr_format: ZarrFormat) -> None:
@@ -152,6 +143,12 @@ async def move(store: Store, source: str, target: str, zarr_format: ZarrFormat) 
     loaded = await load(store, source)
     if await find(store, target) is not None:
         raise AlreadyExists("a node is here already", store=store.url, key=prefix_of(target))
+    moved = {target: loaded.metadata}
+    above = await find_many(store, parents_of(target))
+    if isinstance(loaded.metadata, GroupMetadata) and any(map(is_consolidated, above)):
+        # Before anything is touched: a node that cannot be read is an error here.
+        async for path, metadata in _walk_stored(store, source, "", None, strict=False):
+            moved[prefix_of(target) + path] = metadata
     await make_parents(store, target, zarr_format)
     old, new = prefix_of(source), prefix_of(target)
     documents = {old + name for name in NAMES}
@@ -166,8 +163,7 @@ async def move(store: Store, source: str, target: str, zarr_format: ZarrFormat) 
     page += [old + name for name in NAMES]
     await gather([copy_key(store, key, store, new + key[len(old) :]) for key in page])
     await delete_node(store, source)
-    await refresh_parents(store, source, None)
-    await refresh_parents(store, target, loaded.metadata)
+    await refresh_parents(store, moved, gone=[source])
 
 
 async def copy_key(source: Store, old: str, target: Store, new: str) -> None:
@@ -185,7 +181,7 @@ async def consolidate(group: Group) -> GroupMetadata:
     if not isinstance(loaded.metadata, GroupMetadata):
         raise NotFound("the group is gone", store=group.store.url, key=prefix_of(group.path))
     entries: dict[str, NodeMetadata] = {}
-    async for path, metadata in _walk_stored(group, group.path, "", None):
+    async for path, metadata in _walk_stored(group.store, group.path, "", None, strict=group.options.strict):
         entries[path] = replace(metadata, consolidated=None) if isinstance(metadata, GroupMetadata) else metadata
     new = replace(loaded.metadata, consolidated=entries)
     await save(group.store, group.path, new, old=loaded)

@@ -12,11 +12,12 @@ from ..middleware.opening import open_store
 from ..store.base import Store
 from ..store.url import Where
 from .array import Array
-from .create import ArraySpec, Chunks, array_metadata, create_node
+from .create import create_node
 from .documents import find
 from .group import Group
 from .node import NodeOptions, discard_chunks, prefix_of
 from .opening import Opening
+from .spec import ArraySpec, Chunks, array_metadata, given_attributes
 from .trace import call
 
 __all__ = ["Mode", "create_array", "create_group", "open", "open_array", "open_group"]
@@ -77,9 +78,7 @@ def open_array(
 
     async def make() -> Array:
         def spec() -> NodeMetadata:
-            if "shape" not in create or "dtype" not in create:
-                raise MetadataError("creating an array takes shape= and dtype=")
-            return array_metadata(ArraySpec(**{"zarr_format": zarr_format or 3, **create}))
+            return array_metadata(ArraySpec.of(create, zarr_format or 3))
 
         if create and mode in ("r", "r+"):
             raise ValueError(f"mode {mode!r} creates nothing, so it takes no {', '.join(create)}")
@@ -108,7 +107,7 @@ def open_group(
 
     async def make() -> Group:
         def spec() -> NodeMetadata:
-            return GroupMetadata(zarr_format=zarr_format or 3, attributes=dict(attributes or {}))
+            return GroupMetadata(zarr_format=zarr_format or 3, attributes=given_attributes(attributes or {}))
 
         group = cast("Group", await _open(where, path, mode, zarr_format, options, store_options, spec, Group))
         if not use_consolidated:
@@ -148,9 +147,11 @@ def create_array(
         path: path of the array in the store.
         shape: elements along each axis.
         dtype: NumPy dtype or its name, or the name of a Zarr data type.
-        chunks: elements of a chunk along each axis; ``"auto"`` aims at 1 MiB; a list instead of a number makes the
-            grid rectilinear along that axis (v3).
-        shards: elements of a shard along each axis, multiples of the chunks (v3).
+        chunks: elements of a chunk along each axis. One integer counts for every axis as it is, also where the axis is
+            shorter: it may grow. ``"auto"`` aims at 1 MiB: it cuts long axes, takes an axis without elements for one
+            that will grow, which gets what room is left, and divides the shards if there are any. A list instead of a
+            number makes the grid rectilinear along that axis (v3).
+        shards: elements of a shard along each axis, or one integer for every axis; multiples of the chunks (v3).
         codecs: codec names, configurations or instances (v3); ``"auto"`` is little-endian bytes and zstd.
         fill_value: what elements read as that were never written; by default the data type's zero.
         zarr_format: 3 or 2.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, cast
 
 from ..errors import MetadataError, UnknownExtension
@@ -64,8 +64,8 @@ def v2_encoding(
         UnknownExtension: an unknown codec, or pickle.
         MetadataError: a wrong configuration, or codecs that cannot encode such chunks.
     """
-    one = isinstance(filters, str | Mapping) or hasattr(filters, "get_config")
-    made = [_complete(each) for each in ((filters,) if one else filters or ())]
+    several = isinstance(filters, Iterable) and not isinstance(filters, str | Mapping)
+    made = [_complete(each) for each in (filters if several else () if filters is None else (filters,))]
     needed = spec.dtype.object_codec
     kinds = [_load(config).kind for config in made]
     if needed is not None and "array->bytes" not in kinds:

@@ -19,8 +19,10 @@ def validate_path(path: str, *, zarr_format: ZarrFormat = 3) -> str:
     names in v2, as its specification says, and is refused in v3.
 
     Raises:
-        KeyInvalid: a path that breaks these rules.
+        KeyInvalid: no string, or a path that breaks these rules.
     """
+    if not isinstance(path, str):
+        raise KeyInvalid(f"a path is a string, not {reprlib.repr(path)}")
     if zarr_format == 2:
         path = path.replace("\\", "/")
     names = [name for name in path.split("/") if name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import reprlib
 from typing import Any
 
 from ..errors import MetadataError
 from .dtypes import DataType
 
-__all__ = ["MAX_LENGTH", "MAX_NDIM", "check_chunk_size", "parse_length", "parse_shape"]
+__all__ = ["MAX_LENGTH", "MAX_NDIM", "check_chunk_size", "given_index", "given_lengths", "parse_length", "parse_shape"]
 
 MAX_NDIM = 64
 """Most axes that a NumPy array has."""
@@ -32,6 +33,33 @@ def parse_shape(value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) > MAX_NDIM:
         raise MetadataError(f"{what}: a list of at most {MAX_NDIM} integers expected, not {reprlib.repr(value)}")
     return tuple(parse_length(length, what) for length in value)
+
+
+def given_index(value: Any) -> int:
+    """An integer that a caller gave, one of NumPy's too.
+
+    Raises:
+        TypeError: it is none; ``True`` is none.
+    """
+    if isinstance(value, bool):
+        raise TypeError("an integer expected, not a truth value")
+    return operator.index(value)
+
+
+def given_lengths(value: Any, what: str, ndim: int = 1) -> tuple[int, ...]:
+    """Lengths that a caller gave, one integer an axis or a single one for `ndim` axes.
+
+    Raises:
+        MetadataError: something else.
+    """
+    try:
+        return (given_index(value),) * ndim
+    except TypeError:
+        pass
+    try:
+        return tuple(map(given_index, value))
+    except TypeError as error:
+        raise MetadataError(f"{what} is made of integers, not {reprlib.repr(value)}") from error
 
 
 def check_chunk_size(largest: tuple[int, ...], dtype: DataType) -> None:

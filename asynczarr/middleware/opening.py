@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from ..errors import Unsupported
+from ..errors import KeyInvalid, Unsupported
 from ..store import url
 from ..store.base import Store
 from ..store.url import Where
@@ -30,16 +32,31 @@ def open_store(where: Where, *, mode: str | None = None, stack: Stack = "auto", 
         **options: arguments of the store.
 
     Raises:
-        Unsupported: unknown scheme; options, a stack or a mode for a store that is open already.
-        KeyInvalid: a URL with parts that are not understood or that could lead elsewhere.
+        Unsupported: unknown scheme; no URL, path or store; options, a stack or a mode for a store that is open already.
+        KeyInvalid: a path that is empty or has a NUL; a URL with parts that are not understood or could lead elsewhere.
         ValueError: unknown mode.
     """
+    _check(where)
     store = url.open_store(where, mode=mode, **options)
     if store is where:
         if stack not in ("auto", None):
             raise Unsupported("a store that is open already takes no stack: use asynczarr.stack(store)")
         return store
     return _wrapped(store, stack)
+
+
+def _check(where: Any) -> None:
+    if not isinstance(where, str | os.PathLike):
+        if not hasattr(where, "get_ranges"):
+            raise Unsupported(f"a URL, path or store is opened, not {reprlib.repr(where)}")
+        return
+    path = os.fspath(where)
+    if not isinstance(path, str):
+        raise Unsupported(f"a path is text, not {reprlib.repr(path)}")
+    if not path:
+        raise KeyInvalid("an empty path: write '.' for the current folder")
+    if "\0" in path:
+        raise KeyInvalid(f"a path with NUL: {reprlib.repr(path)}")
 
 
 def _wrapped(store: Store, how: Stack) -> Store:

@@ -89,6 +89,83 @@ async def test_nested_consolidated_groups_are_all_refreshed(group: az.Group) -> 
         assert (await opened.get_array(relative)).attrs["n"] == 1
 
 
+async def both_ways(store: az.Store, path: str = "") -> list[str]:
+    """Paths below a group, which its consolidated metadata and the store must agree about."""
+    consolidated = await az.open_group(store, path)
+    assert consolidated.metadata.consolidated is not None
+    found = await names(consolidated, None)
+    assert found == await names(await az.open_group(store, path, use_consolidated=False), None)
+    return found
+
+
+async def test_consolidated_metadata_moves_with_a_group(group: az.Group) -> None:
+    await group.create_group("other")
+    await (await group.get_group("other")).consolidate()
+    await group.consolidate()
+    await (await group.get_array("g/h/c")).write(7)
+    await group.move("g", "moved")
+    moved = ["moved", "moved/b", "moved/h", "moved/h/c"]
+    assert await names(group, None) == await both_ways(group.store) == ["a", *moved, "other"]
+    array = await group.get_array("moved/h/c")
+    assert (array.attrs["deep"], (await array.read() == 7).all()) == (True, True)
+    await group.move("moved", "other/deep/er")
+    assert await both_ways(group.store, "other") == ["deep", *(f"deep/er{path[5:]}" for path in moved)]
+    await both_ways(group.store)
+
+
+async def test_a_move_below_consolidated_metadata_refuses_what_it_cannot_read(group: az.Group) -> None:
+    await group.consolidate()
+    await group.store.set("g/b/zarr.json" if group.zarr_format == 3 else "g/b/.zarray", b"{broken")
+    keys = {key async for key in group.store.list()}
+    with pytest.raises(az.MetadataError, match="g/b/"):
+        await group.move("g", "moved")
+    assert {key async for key in group.store.list()} == keys
+
+
+@pytest.mark.parametrize("how", ["create_group", "create_array", "create_many", "mode w", "copy"])
+async def test_what_is_overwritten_leaves_consolidated_metadata(group: az.Group, how: str) -> None:
+    await group.consolidate()
+    below: list[str] = []
+    if how == "create_group":
+        await group.create_group("g", overwrite=True)
+    elif how == "create_array":
+        await group.create_array("g", **SPEC, overwrite=True)
+    elif how == "create_many":
+        await group.create_many({"g": None, "g/h/new": SPEC}, overwrite=True)
+        below = ["g/h", "g/h/new"]
+    elif how == "mode w":
+        await az.open_array(group.store, "g", mode="w", zarr_format=group.zarr_format, **SPEC)
+    else:
+        source = await az.create_group("memory://", zarr_format=group.zarr_format)
+        await source.create_array("copied", **SPEC)
+        await az.copy(source, group.store, "g", overwrite=True)
+        below = ["g/copied"]
+    await group.refresh()
+    assert await names(group, None) == await both_ways(group.store) == ["a", "g", *below]
+    with pytest.raises(az.NotFound):
+        await group.get("g/b")
+
+
+async def test_create_many_below_consolidated_metadata_that_it_was_not_opened_by(group: az.Group) -> None:
+    await group.consolidate()
+    store = group.store
+    assert isinstance(store, CountingStore)
+    below = await az.open_group(store, "g", mode="r+")
+    documents = "zarr.json" if group.zarr_format == 3 else ".zmetadata"
+    writes = 0
+    write = store.set
+
+    async def count(key: str, *args: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += key == documents
+        return await write(key, *args, **options)
+
+    store.set = count  # type: ignore[method-assign]
+    await below.create_many({"n1": None, "n2/deep": SPEC, "n3": SPEC})
+    assert writes == 1, "once for all nodes"
+    assert await both_ways(store) == ["a", "g", "g/b", "g/h", "g/h/c", "g/n1", "g/n2", "g/n2/deep", "g/n3"]
+
+
 async def test_require(group: az.Group) -> None:
     array = await group.require_array("g/b", **SPEC)
     await array.write(1)

@@ -214,6 +214,58 @@ async def test_what_is_not_stored_stays_so(change: str, shards: Any) -> None:
     assert report.objects == await copied.nchunks_stored() <= 4
 
 
+@pytest.mark.parametrize("change", ["as it is", "rechunked", "sharded", "to v2"])
+@pytest.mark.parametrize("shards", [None, (8, 8)])
+async def test_another_fill_value_changes_no_values(change: str, shards: Any) -> None:
+    array = await az.create_array(SpyStore(), shape=(16, 16), dtype="i4", chunks=(4, 4), shards=shards, fill_value=5)
+    await array[3:6, 9].write(1)
+    target = az.MemoryStore()
+    await az.copy(array, target, **CHANGES[change], fill_value=9)
+    copied = await az.open_array(target)
+    assert copied.fill_value == 9
+    np.testing.assert_array_equal(await copied.read(), await array.read())
+
+
+async def test_the_same_fill_value_in_another_data_type() -> None:
+    array = await az.create_array(SpyStore(), shape=(16,), dtype="i4", chunks=(4,), fill_value=5)
+    await array[:3].write(1)
+    target = az.MemoryStore()
+    report = await az.copy(array, target, dtype="f8")
+    copied = await az.open_array(target)
+    np.testing.assert_array_equal(await copied.read(), [1.0] * 3 + [5.0] * 13)
+    assert report.objects == await copied.nchunks_stored() == 1
+    array = await az.create_array(SpyStore(), shape=(16,), dtype="f8", chunks=(4,), fill_value=np.nan)
+    report = await az.copy(array, az.MemoryStore(), chunks=8)
+    assert report.objects == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"concurrency": 0}, ValueError, "concurrency"),
+        ({"max_bytes": 0}, ValueError, "budget"),
+        ({"shape": (2,)}, az.MetadataError, "resize"),
+        ({"colour": "red"}, az.MetadataError, "colour"),
+    ],
+)
+async def test_what_cannot_be_copied_leaves_the_target_alone(given: Any, error: Any, words: str) -> None:
+    group = await az.create_group("memory://")
+    await group.create_array("x", shape=(4,), dtype="i4", chunks=(2,))
+    target = az.MemoryStore()
+    for source in (group, await group.get_array("x")):
+        with pytest.raises(error, match=words):
+            await az.copy(source, target, **given)
+    assert [key async for key in target.list()] == []
+
+
+async def test_a_view_is_not_copied() -> None:
+    array = await filled(SpyStore())
+    target = az.MemoryStore()
+    with pytest.raises(az.Unsupported, match="a view"):
+        await az.copy(array[:2], target)  # type: ignore[arg-type]
+    assert [key async for key in target.list()] == []
+
+
 async def test_copy_is_bounded() -> None:
     """Objects of the copy in the making, and bytes of the source on their way."""
     array = await filled(SpyStore(script=sleeping(0)), (256, 256), (16, 16), dtype="f8", codecs=["bytes"])
