@@ -35,6 +35,10 @@ class Service:
     def answer(self, request: Request, path: str, query: dict[str, str]) -> Reply:
         raise NotImplementedError
 
+    def page(self, names: list[str], following: str = "") -> Reply:
+        """A page of a listing, and the token of the next one."""
+        raise NotImplementedError
+
     def ranged(self, asked: str | None, data: bytes, headers: dict[str, str | None]) -> Reply:
         if asked is None:
             return Reply(200, data, headers)
@@ -95,7 +99,11 @@ class GCS(Service):
 
     def listing(self, query: dict[str, str]) -> Reply:
         names = sorted(name for name in self.values if name.startswith(query.get("prefix", "")))
-        return Reply(200, json.dumps({"items": [{"name": name} for name in names]}).encode())
+        return self.page(names)
+
+    def page(self, names: list[str], following: str = "") -> Reply:
+        page: dict[str, object] = {"items": [{"name": name} for name in names]}
+        return Reply(200, json.dumps(page | ({"nextPageToken": following} if following else {})).encode())
 
     def batch(self, request: Request) -> Reply:
         lines = [line for line in request.body.decode().split("\r\n") if line.startswith("DELETE ")]
@@ -158,11 +166,15 @@ class Azure(Service):
 
     def listing(self, query: dict[str, str]) -> Reply:
         names = sorted(name for name in self.values if name.startswith(query.get("prefix", "")))
+        return self.page(names)
+
+    def page(self, names: list[str], following: str = "") -> Reply:
         blobs = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><BlobType>BlockBlob</BlobType></Properties></Blob>"
             for name in names
         )
-        body = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        found = f"<Blobs>{blobs}</Blobs><NextMarker>{following}</NextMarker>"
+        body = f'<?xml version="1.0"?><EnumerationResults>{found}</EnumerationResults>'
         return Reply(200, body.encode(), {"Content-Type": "application/xml"})
 
     def batch(self, request: Request) -> Reply:

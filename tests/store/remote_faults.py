@@ -277,6 +277,26 @@ class RemoteFaults:
                 await store.set("k", b"x", if_version=second)
             assert len(server.requests) == 3
 
+    @pytest.mark.parametrize("verb", ["list", "list_dir"])
+    async def test_a_listing_that_turns_in_a_circle(self, cloud, verb):
+        again = cloud.service.page(["a/k"], "again")
+        async with cloud.server(always=again) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.IntegrityError, match="itself"):
+                await VERBS[verb](store)
+            assert ["again" in request.target for request in server.requests] == [False, True]
+
+    async def test_pages_are_joined(self, cloud):
+        pages = [cloud.service.page([f"a/{number}"], f"t{number + 1}") for number in range(3)]
+        async with cloud.server(*pages, always=cloud.service.page(["a/3"])) as server, cloud.make(server.url) as store:
+            assert await VERBS["list"](store) == ["a/0", "a/1", "a/2", "a/3"]
+            assert [f"t{n}" in request.target for n, request in enumerate(server.requests)] == [False, True, True, True]
+
+    async def test_the_marker_of_an_empty_folder_is_no_key(self, cloud):
+        page = cloud.service.page(["a/", "a/k"])
+        async with cloud.server(always=page) as server, cloud.make(server.url) as store:
+            assert await VERBS["list"](store) == ["a/k"]
+            assert await VERBS["list_dir"](store) == ["k"]
+
     async def test_ranges_of_a_value_that_changes(self, cloud):
         cloud.service.write("k", b"1" * 100, {})
         async with cloud.server() as server, cloud.make(server.url) as store:

@@ -372,6 +372,22 @@ async def test_foreign_names_are_left_out(server, store):
     assert await drain(store.list()) == ["a/k"]
 
 
+@pytest.mark.parametrize("verb", ["list", "list_dir"])
+async def test_a_listing_that_turns_in_a_circle(server, store, verb):
+    page = ENDLESS.replace(b"</ListB", b"<NextContinuationToken>t</NextContinuationToken></ListB")
+    server.script = lambda request: answer(200, page)
+    assert type(await failure(READS[verb](store))) is IntegrityError
+    assert len(server.requests) == 2
+
+
+async def test_the_marker_of_an_empty_folder_is_no_key(server, store):
+    """As the console of AWS makes them."""
+    keys = "<Contents><Key>root/a/</Key></Contents><Contents><Key>root/a/k</Key></Contents>"
+    server.script = lambda request: answer(200, f"<ListBucketResult>{keys}</ListBucketResult>".encode())
+    assert await READS["list"](store) == ["a/k"]
+    assert await READS["list_dir"](store) == ["k"]
+
+
 async def test_batch_delete_names_the_key_that_failed(server, store):
     server.script = lambda request: answer(
         200,

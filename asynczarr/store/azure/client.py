@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,7 @@ from ...errors import StoreError, Truncated, Unauthenticated, Unavailable
 from ...types import ByteRange, ObjectInfo, Version
 from ..network.pinned import Reading
 from ..network.ranges import verify_range
+from ..network.remote import Page
 from ..network.session import Session
 from ..network.threads import THREADS
 from ..network.together import together
@@ -180,24 +181,21 @@ class Client:
             raise Unavailable(f"{len(found)} answers to {len(names)} deletions")
         return [error if isinstance(error, StoreError) else None for error in found]
 
-    async def names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        """Names that begin with `start`, or names and prefixes up to the next ``/``; one request for 1,000."""
+    async def page(self, start: str, token: str, *, flat: bool) -> Page:
+        """See ``RemoteStore``."""
         options: dict[str, Any] = {
             "name_starts_with": start or None,
             "include": ["metadata"],
             "results_per_page": _PAGE,
         }
         container = self._container
-        pages = container.list_blobs(**options) if flat else container.walk_blobs(delimiter="/", **options)
-        items = pages.__aiter__()
-        while True:
-            with translated():
-                item = await anext(items, None)
-            if item is None:
-                return
-            # Accounts with a hierarchical namespace list their folders as blobs.
-            if not (getattr(item, "metadata", None) or {}).get("hdi_isfolder"):
-                yield item.name
+        listing = container.list_blobs(**options) if flat else container.walk_blobs(delimiter="/", **options)
+        pages: Any = listing.by_page(token or None)
+        with translated():
+            names = [item.name async for item in await anext(pages) if not _is_folder(item)]
+        if not all(isinstance(name, str) for name in names):
+            raise Unavailable("a listing with blobs that have no name")
+        return Page(names, pages.continuation_token or "")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -205,6 +203,11 @@ class Client:
         await self._session.aclose()
         if self._identity is not None:
             await self._identity.close()
+
+
+def _is_folder(item: Any) -> bool:
+    """Accounts with a hierarchical namespace list their folders as blobs."""
+    return bool((getattr(item, "metadata", None) or {}).get("hdi_isfolder"))
 
 
 def _default_credential() -> Any:

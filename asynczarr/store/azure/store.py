@@ -7,7 +7,7 @@ the value with the last request. Blocks of a write that broke off are never seen
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import AlreadyExists, PreconditionFailed
@@ -17,7 +17,7 @@ from ..extras import extra
 from ..fileio import frozen
 from ..network.pinned import Reading
 from ..network.ranges import PastTheEnd
-from ..network.remote import RemoteStore
+from ..network.remote import Page, RemoteStore
 from ..sessions import PerLoop
 from .account import Credentials, find_account, parts_of_url
 
@@ -189,10 +189,9 @@ class AzureStore(RemoteStore):
         except self._missing:
             return None
 
-    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
         client = await self._clients.get()
-        async for name in client.names(start, flat=flat):
-            yield name
+        return await client.page(start, token, flat=flat)
 
 
 def _etag(version: Version | None) -> Version | None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import IntegrityError, Unavailable
 from ...types import Version
+from ..network.remote import Page
 
 if TYPE_CHECKING:
     from ..network.exchange import Answer
 
-__all__ = ["batch_of_deletions", "document", "generation_of", "statuses_in", "upload_of", "version_stored"]
+__all__ = ["batch_of_deletions", "document", "generation_of", "page_of", "statuses_in", "upload_of", "version_stored"]
 
 _STEP = 1 << 18
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
@@ -58,6 +59,20 @@ def document(answer: Answer) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unavailable("the answer is no JSON object")
     return found
+
+
+def page_of(found: Mapping[str, Any]) -> Page:
+    """An answer to a listing.
+
+    Raises:
+        Unavailable: it is none.
+    """
+    items, prefixes, following = found.get("items", []), found.get("prefixes", []), found.get("nextPageToken", "")
+    if isinstance(items, list) and isinstance(prefixes, list):
+        names = [*(item.get("name") if isinstance(item, dict) else None for item in items), *prefixes]
+        if all(isinstance(text, str) for text in (following, *names)):
+            return Page(names, following)
+    raise Unavailable("the answer is no page of a listing")
 
 
 def batch_of_deletions(paths: Sequence[str]) -> tuple[dict[str, str], bytes]:

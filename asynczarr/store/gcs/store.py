@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -20,11 +20,11 @@ from ..extras import extra
 from ..fileio import frozen
 from ..network.checksums import crc32c
 from ..network.pinned import Reading
-from ..network.remote import RemoteStore
+from ..network.remote import Page, RemoteStore
 from ..network.threads import small_or_threaded
 from ..sessions import PerLoop
 from ..url import bucket_and_prefix
-from .bodies import batch_of_deletions, document, generation_of, statuses_in, upload_of, version_stored
+from .bodies import batch_of_deletions, document, generation_of, page_of, statuses_in, upload_of, version_stored
 
 if TYPE_CHECKING:
     from .client import Client
@@ -172,23 +172,17 @@ class GCSStore(RemoteStore):
         modified = datetime.fromisoformat(found["updated"]).timestamp()
         return ObjectInfo(int(found["size"]), found["generation"], modified, found.get("metadata", {}))
 
-    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        client = await self._clients.get()
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
         params = {"prefix": start, "maxResults": str(_PAGE), "fields": "items(name),prefixes,nextPageToken"}
         if not flat:
             params["delimiter"] = "/"
-        while True:
-            try:
-                page = document(await client.call("GET", self._all, params=params))
-            except self._missing as error:
-                raise NotFound("the bucket does not exist") from error
-            for item in page.get("items", ()):
-                yield item["name"]
-            for name in page.get("prefixes", ()):
-                yield name
-            if not page.get("nextPageToken"):
-                return
-            params["pageToken"] = page["nextPageToken"]
+        if token:
+            params["pageToken"] = token
+        client = await self._clients.get()
+        try:
+            return page_of(document(await client.call("GET", self._all, params=params)))
+        except self._missing as error:
+            raise NotFound("the bucket does not exist") from error
 
     def _path(self, key: str) -> str:
         return f"{self._all}/{quote(self._prefix + key, safe='')}"

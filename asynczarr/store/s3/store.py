@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import md5
@@ -19,7 +19,7 @@ from ..extras import extra
 from ..fileio import flat_view
 from ..network.checksums import crc32c
 from ..network.pinned import Reading
-from ..network.remote import RemoteStore
+from ..network.remote import Page, RemoteStore
 from ..network.threads import THREADS, small_or_threaded
 from ..sessions import PerLoop
 from ..url import without_secrets
@@ -227,18 +227,14 @@ class S3Store(RemoteStore):
         answer = await client.request("HEAD", self._path + quoted(key))
         return None if answer is None else info_of(answer.headers)
 
-    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        delimiter = "" if flat else "&delimiter=%2F"
-        query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}{delimiter}"
-        token = ""
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
+        query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}"
+        if not flat:
+            query += "&delimiter=%2F"
+        if token:
+            query += f"&continuation-token={quote(token, safe='')}"
         client = await self._clients.get()
-        while True:
-            page = page_of(there(await client.request("GET", query + token, most=MAX_XML)).body)
-            for name in page.names:
-                yield name
-            if not page.following:
-                return
-            token = f"&continuation-token={quote(page.following, safe='')}"
+        return page_of(there(await client.request("GET", query, most=MAX_XML)).body)
 
 
 async def _connect(options: S3Options) -> S3Client:

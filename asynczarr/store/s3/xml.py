@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from ...errors import IntegrityError
+from ..network.remote import Page
 
-__all__ = ["MAX_XML", "Page", "completion", "deletion", "error_of", "errors_of_deletion", "page_of", "parsed"]
+__all__ = ["MAX_XML", "completion", "deletion", "error_of", "errors_of_deletion", "page_of", "parsed"]
 
 MAX_XML = 16 << 20
 """Bytes of XML that are read at most: a page of 1,000 of the longest keys has 4 MiB."""
 
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE).search
-
-
-class Page(NamedTuple):
-    """One answer to a listing.
-
-    Attributes:
-        names: keys, then common prefixes.
-        following: token of the next page, empty if this is the last.
-    """
-
-    names: list[str]
-    following: str
 
 
 def parsed(body: bytes) -> ElementTree.Element:
