@@ -150,7 +150,8 @@ class Azure(Service):
         if request.method == "HEAD":
             own = {f"x-ms-meta-{key}": value for key, value in metadata.items()}
             return Reply(200, data, {**found, **own})
-        return self.ranged(headers.get("x-ms-range"), data, found)
+        reply = self.ranged(headers.get("x-ms-range"), data, found)
+        return error(416, "InvalidRange") if reply.status == 416 else reply
 
     def put(self, request: Request, name: str, query: dict[str, str]) -> Reply:
         data = request.body

@@ -25,7 +25,7 @@ from asynczarr.store.base import Store
 from asynczarr.types import ByteRange
 
 from .bucket_scripts import Service
-from .scripted_http import Reply, ScriptedServer
+from .scripted_http import HANG, Reply, ScriptedServer
 
 VALUE = bytes(range(100))
 VERBS: dict[str, Callable[[Store], Any]] = {
@@ -114,6 +114,14 @@ class RemoteFaults:
                 assert caught.value.retry_after == pytest.approx(seconds, abs=5)
                 assert time.monotonic() - begin < 3
                 assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("milliseconds", ["9" * 400, "9" * 5000, "-1", "1e3", "soon"])
+    async def test_a_time_to_wait_that_is_none(self, cloud, milliseconds):
+        reply = Reply(429, headers={"x-ms-retry-after-ms": milliseconds})
+        async with cloud.server(always=reply) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.Throttled) as caught:
+                await store.get("k")
+            assert caught.value.retry_after is None
 
     async def test_missing(self, cloud):
         async with cloud.server() as server, cloud.make(server.url) as store:
@@ -230,6 +238,26 @@ class RemoteFaults:
         async with cloud.server(always=big) as server, cloud.make(server.url) as store:
             with pytest.raises(errors.IntegrityError, match="ignored"):
                 await VERBS[verb](store)
+            assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("status", [202, 204, 205, 416])
+    async def test_an_answer_that_brings_no_value_is_no_empty_one(self, cloud, status):
+        """A whole value is asked for without a range, which 416 could not be about."""
+        reply = Reply(status, b"", {"ETag": cloud.version, "x-goog-generation": cloud.version})
+        async with cloud.server(always=reply) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.StoreError):
+                await store.get("a/k")
+            assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("verb", "status"), [*((verb, 500) for verb in VERBS), *((verb, 200) for verb in VERBS if verb != "get")]
+    )
+    async def test_no_answer_is_read_that_is_longer_than_it_can_be(self, cloud, verb, status):
+        """A refusal neither, of which the beginning is enough."""
+        head = f"HTTP/1.1 {status} X\r\nContent-Range: bytes 5-49/100\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
+        async with ScriptedServer(lambda _: (head + b"x" * (1 << 17), HANG)) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.StoreError):
+                await asyncio.wait_for(VERBS[verb](store), 60)
             assert len(server.requests) == 1
 
     @pytest.mark.parametrize(

@@ -113,6 +113,39 @@ async def test_milliseconds_to_wait():
     assert caught.value.retry_after == 1.5
 
 
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified", "Content-Length"])
+@pytest.mark.parametrize("value", [None, "nonsense"])
+async def test_a_description_that_is_none(server, name, value):
+    async with store_on(server) as store:
+        await store.set("k", VALUE)
+        server.fault = lambda reply: reply.headers.update({name: value})
+        if (name, value) == ("ETag", "nonsense"):
+            assert (await store.head("k")).version == value
+            return
+        with pytest.raises(errors.Unavailable):
+            await store.head("k")
+
+
+async def test_answers_without_a_version(server):
+    async with store_on(server) as store:
+        await store.set("k", VALUE)
+        server.fault = lambda reply: reply.headers.update({"ETag": None})
+        with pytest.raises(errors.IntegrityError, match="no version"):
+            await store.get_ranges("k", [ByteRange(5, 9), ByteRange(20, 30)])
+        with pytest.raises(errors.Unavailable, match="stored"):
+            await store.set("k", VALUE)
+
+
+async def test_pages_with_blobs_that_have_no_name():
+    for blob in ("<Blob/>", "<Blob><Name/></Blob>", "<Blob><Properties/></Blob>"):
+        body = f"<EnumerationResults><Blobs>{blob}</Blobs><NextMarker/></EnumerationResults>".encode()
+        reply = Reply(200, body, {"Content-Type": "application/xml"})
+        async with ScriptedServer(lambda _, reply=reply: reply) as server, store_on(server) as store:
+            for verb in ("list", "list_dir"):
+                with pytest.raises(errors.Unavailable):
+                    await VERBS[verb](store)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_container_that_is_missing_is_no_missing_key(verb):
     async with ScriptedServer(lambda _: error(404, "ContainerNotFound")) as server, store_on(server) as store:

@@ -11,7 +11,7 @@ import pytest
 
 from asynczarr import errors
 from asynczarr.store import GCSStore, open_store
-from asynczarr.types import ByteRange
+from asynczarr.types import ByteRange, ObjectInfo
 
 from .bucket_scripts import GCS
 from .remote_faults import VALUE, VERBS, Cloud, RemoteFaults, everything_about
@@ -71,6 +71,9 @@ async def test_what_is_sent(server):
         (b"", errors.Unavailable),
         (b"{}", errors.Unavailable),
         (b'{"generation": "7", "siz', errors.Unavailable),
+        (b"[" * 200_000, errors.Unavailable),
+        (b'{"generation": "7", "size": "x"}', errors.IntegrityError),
+        (b'{"generation": "7", "size": null}', errors.IntegrityError),
         (b'{"generation": "7", "size": "99"}', errors.IntegrityError),
         (b'{"generation": "7", "size": "100", "crc32c": "AAAAAA=="}', errors.IntegrityError),
     ],
@@ -80,6 +83,53 @@ async def test_a_write_that_is_not_confirmed(answer, error):
         with pytest.raises(error):
             await store.set("k", VALUE)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("updated", "yesterday"),
+        ("updated", None),
+        ("updated", 7),
+        ("size", "five"),
+        ("size", "9" * 5000),
+        ("size", -5),
+        ("size", None),
+        ("generation", None),
+        ("metadata", []),
+        ("metadata", None),
+    ],
+)
+async def test_a_description_that_is_none(field, value):
+    good = {"generation": "7", "size": "5", "updated": "2024-05-06T07:08:09.100Z"}
+    answers = [Reply(200, json.dumps(found).encode()) for found in (good, {**good, field: value})]
+    async with ScriptedServer(answers) as server, store_on(server) as store:
+        assert await store.head("k") == ObjectInfo(5, "7", 1714979289.1, {})
+        with pytest.raises(errors.Unavailable, match="describe"):
+            await store.head("k")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"items": None},
+        {"items": [{}]},
+        {"items": [1]},
+        {"items": [{"name": 5}]},
+        {"items": {"name": "k"}},
+        {"prefixes": None},
+        {"prefixes": "k"},
+        {"prefixes": [None]},
+        {"items": [{"name": "k"}], "nextPageToken": 7},
+        [],
+    ],
+)
+async def test_a_page_that_is_none(page):
+    async with ScriptedServer(lambda _: Reply(200, json.dumps(page).encode())) as server, store_on(server) as store:
+        for verb in ("list", "list_dir"):
+            with pytest.raises(errors.Unavailable):
+                await VERBS[verb](store)
+        assert len(server.requests) == 2
 
 
 async def test_a_write_whose_answer_breaks_off_may_have_been_done():

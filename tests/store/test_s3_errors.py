@@ -32,7 +32,7 @@ from asynczarr.errors import (
 from asynczarr.middleware import Resume
 from asynczarr.store import S3Store
 from asynczarr.store.answer import watch_answer
-from asynczarr.types import ByteRange
+from asynczarr.types import ByteRange, ObjectInfo
 
 from ..servers.base import free_port
 from .scripted_http import CLOSE, HANG, RESET, ScriptedServer, answer
@@ -145,6 +145,12 @@ async def test_the_time_to_wait_is_told(server, store):
     assert 25 < (await failure(store.head("a/k"))).retry_after <= 30
     server.script = lambda request: answer(429, b"", Retry_After="soon")
     assert (await failure(store.get("a/k"))).retry_after is None
+
+
+@pytest.mark.parametrize("date", ["garbage", "0", "Mon, 32 Foo 2020 00:00:00 GMT"])
+async def test_a_date_that_is_none(server, store, date):
+    server.script = lambda request: answer(200, length=5, ETag='"v1"', Last_Modified=date)
+    assert await store.head("a/k") == ObjectInfo(5, "v1", None, {})
 
 
 async def test_missing_is_not_failed(server, store):
@@ -289,10 +295,20 @@ async def test_nothing_is_read_that_is_longer_than_it_can_be(server, store):
         assert type(await failure(READS["get a range"](store))) is IntegrityError
     server.script = lambda request: endless(200)
     assert type(await failure(READS["list"](store))) is IntegrityError
-    assert type(await failure(WRITES["delete_many"](store))) is IntegrityError
+    for write in ("set", "delete", "delete_many"):
+        assert type(await failure(WRITES[write](store))) is IntegrityError
     server.script = lambda request: (answer(403, b"x" * (1 << 17), length=1 << 40), HANG)
     assert type(await failure(store.get("a/k"))) is Forbidden
-    assert len(server.requests) == 5
+    assert len(server.requests) == 7
+
+
+@pytest.mark.parametrize("status", [202, 204, 205, 416])
+async def test_an_answer_that_brings_no_value_is_no_empty_one(server, store, status):
+    """A whole value is asked for without a range, which 416 could not be about."""
+    server.script = lambda request: answer(status, ETag='"v1"')
+    await failure(store.get("a/k"))
+    assert len(server.requests) == 1
+    await failure(store.get_ranges("a/k", [ByteRange()]))
 
 
 async def test_an_error_that_comes_in_pieces_is_read_to_its_end(server, store):

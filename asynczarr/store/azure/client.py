@@ -119,7 +119,7 @@ class Client:
             answer = await self._container.get_blob_client(name).upload_blob(
                 data, overwrite=True, metadata=dict(metadata or {}), **condition
             )
-        return str(answer["etag"])
+        return _version_in(answer)
 
     async def put_blocks(
         self, name: str, blocks: Sequence[bytes], metadata: Mapping[str, str] | None, condition: Mapping[str, Any]
@@ -132,7 +132,7 @@ class Client:
             answer = await blob.commit_block_list(
                 [BlobBlock(block) for block in names], metadata=dict(metadata or {}), **condition
             )
-        return str(answer["etag"])
+        return _version_in(answer)
 
     async def download(self, name: str, byte_range: ByteRange, condition: Mapping[str, Any]) -> Reading:
         """One range by one request."""
@@ -147,25 +147,29 @@ class Client:
                     for name, value in answer.headers.items()
                     if name[: len(_META)].lower() == _META
                 }
-                found.append(Reading(answer.content, size or 0, answer.headers["ETag"], metadata=metadata))
+                version = answer.headers.get("ETag") or None
+                found.append(Reading(answer.content, size or 0, version, metadata=metadata))
 
         blob = self._container.get_blob_client(name)
         try:
             with translated():
                 await blob.download_blob(byte_range.start, byte_range.length, raw_response_hook=look, **condition)
+                return found[0]
         except NoBytes as error:  # Azurite answers so if the range begins where the blob ends
             info = await self.head(name)
             start, stop = byte_range.resolve(info.size)
             if start < stop or info.version != error.args[0].get("ETag"):
                 raise Truncated("no bytes arrived") from None
             return Reading(b"", info.size, info.version)
-        return found[0]
 
     async def head(self, name: str) -> ObjectInfo:
         """Size, version and metadata by one request."""
         with translated():
             found = await self._container.get_blob_client(name).get_blob_properties()
-        return ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), found.metadata or {})
+            info = ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), found.metadata or {})
+        if info.size is None or info.version is None:  # whatever the library says of their types
+            raise Unavailable("the answer does not describe a blob")
+        return info
 
     async def delete(self, name: str, condition: Mapping[str, Any]) -> None:
         """Delete a blob by one request."""
@@ -203,6 +207,13 @@ class Client:
         await self._session.aclose()
         if self._identity is not None:
             await self._identity.close()
+
+
+def _version_in(answer: Mapping[str, Any]) -> Version:
+    """The version that the answer to a write tells."""
+    if not answer.get("etag"):
+        raise Unavailable("the service does not say what it has stored")
+    return str(answer["etag"])
 
 
 def _is_folder(item: Any) -> bool:

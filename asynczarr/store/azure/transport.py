@@ -24,7 +24,7 @@ from ...errors import (
 from ...types import ByteRange
 from ..answer import answer_awaited, answer_begins
 from ..network.body import read_body
-from ..network.exchange import failure_of, wait_of
+from ..network.exchange import failure_of, read_message, wait_of
 from ..network.ranges import PastTheEnd, verify_range
 from ..network.session import connection_error
 
@@ -82,8 +82,11 @@ class Transport(AioHttpTransport):
         length = None
         if part and response.status_code == 416:  # the library would ask again
             answer.close()
+            code = response.headers.get("x-ms-error-code", "")
+            if code != "InvalidRange":  # the library asks for a range also where the whole blob is wanted
+                raise failure_of(416, response.headers, code)
             raise PastTheEnd(response.headers.get("ETag"))
-        if part and response.status_code < 300 and answer.content_length == 0:
+        if part and response.status_code == 206 and answer.content_length == 0:
             raise NoBytes(response.headers)
         if part and response.status_code < 300:
             try:
@@ -94,12 +97,13 @@ class Transport(AioHttpTransport):
         if reading:
             answer_begins(answer.content_length or 0)
         response.headers.pop("Content-Encoding", None)  # what is stored is wanted as it is
-        version = response.headers.get("ETag") if part else None
         if request.method == "HEAD":
             answer.release()
             response._content = b""
+        elif part and response.status_code < 300:
+            response._content = await read_body(answer, length=length, version=response.headers.get("ETag"))
         else:
-            response._content = await read_body(answer, length=length, version=version, reading=reading)
+            response._content = await read_message(answer)
         if response.status_code >= 400:  # for want of a charset, the library would try all encodings that it knows
             response.headers["Content-Type"] = "application/xml; charset=utf-8"
         return response

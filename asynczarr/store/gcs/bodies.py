@@ -6,18 +6,29 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...errors import IntegrityError, Unavailable
-from ...types import Version
+from ...types import ObjectInfo, Version
 from ..network.remote import Page
 
 if TYPE_CHECKING:
     from ..network.exchange import Answer
 
-__all__ = ["batch_of_deletions", "document", "generation_of", "page_of", "statuses_in", "upload_of", "version_stored"]
+__all__ = [
+    "batch_of_deletions",
+    "document",
+    "generation_of",
+    "info_of",
+    "page_of",
+    "statuses_in",
+    "upload_of",
+    "version_stored",
+]
 
 _STEP = 1 << 18
+_INTEGER = re.compile(r"[0-9]{1,19}").fullmatch
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
 
 
@@ -54,11 +65,27 @@ def document(answer: Answer) -> dict[str, Any]:
     """
     try:
         found = json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unavailable("the answer is no JSON") from error
     if not isinstance(found, dict):
         raise Unavailable("the answer is no JSON object")
     return found
+
+
+def info_of(found: Mapping[str, Any]) -> ObjectInfo:
+    """The description of an object.
+
+    Raises:
+        Unavailable: it is none.
+    """
+    size, metadata = _size_in(found), found.get("metadata", {})
+    try:
+        modified = datetime.fromisoformat(found["updated"]).timestamp()
+    except (LookupError, TypeError, ValueError, OverflowError):
+        modified = None
+    if size is None or modified is None or not found.get("generation") or not isinstance(metadata, dict):
+        raise Unavailable("the answer does not describe an object")
+    return ObjectInfo(size, str(found["generation"]), modified, metadata)
 
 
 def page_of(found: Mapping[str, Any]) -> Page:
@@ -108,9 +135,14 @@ def version_stored(stored: Mapping[str, Any], size: int, checksum: str) -> Versi
     """
     if not stored.get("generation"):
         raise Unavailable("the service does not say what it has stored")
-    if (int(stored.get("size", -1)), stored.get("crc32c", checksum)) != (size, checksum):
+    if (_size_in(stored), stored.get("crc32c", checksum)) != (size, checksum):
         raise IntegrityError(f"{stored.get('size')} bytes were stored, or others than the {size} that were sent")
     return str(stored["generation"])
+
+
+def _size_in(resource: Mapping[str, Any]) -> int | None:
+    size = str(resource.get("size", ""))
+    return int(size) if _INTEGER(size) else None
 
 
 def generation_of(headers: Mapping[str, str]) -> Version | None:

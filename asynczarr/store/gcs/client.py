@@ -112,11 +112,12 @@ class Client:
         sent = dict(headers or {})
         if self._token is not None:
             sent["Authorization"] = f"Bearer {await self._token.get()}"
-        if byte_range is not None and (asked := range_header(byte_range)):
+        asked = None if byte_range is None else range_header(byte_range)
+        if asked is not None:
             sent["Range"] = asked
         request = self._session.request(method, self._root + path, params=params, headers=sent, data=body)
         answer = await exchange(request, byte_range=byte_range, version=generation_of)
-        if byte_range is not None and answer.status == 416:
+        if answer.status == 416 and asked is not None:
             raise PastTheEnd(generation_of(answer.headers))
         if not 200 <= answer.status < 300:
             raise failure(answer.status, answer.headers, answer.body.decode("utf-8", "replace"))

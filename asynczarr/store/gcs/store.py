@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from ...errors import AlreadyExists, IntegrityError, NotFound, PreconditionFailed, StoreError, Unavailable
+from ...errors import AlreadyExists, IntegrityError, NotFound, PreconditionFailed, StoreError
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
@@ -24,7 +23,16 @@ from ..network.remote import Page, RemoteStore
 from ..network.threads import small_or_threaded
 from ..sessions import PerLoop
 from ..url import bucket_and_prefix
-from .bodies import batch_of_deletions, document, generation_of, page_of, statuses_in, upload_of, version_stored
+from .bodies import (
+    batch_of_deletions,
+    document,
+    generation_of,
+    info_of,
+    page_of,
+    statuses_in,
+    upload_of,
+    version_stored,
+)
 
 if TYPE_CHECKING:
     from .client import Client
@@ -164,13 +172,9 @@ class GCSStore(RemoteStore):
     async def _head(self, key: str) -> ObjectInfo | None:
         client = await self._clients.get()
         try:
-            found = document(await client.call("GET", self._path(key)))
+            return info_of(document(await client.call("GET", self._path(key))))
         except self._missing:
             return None
-        if not {"generation", "size", "updated"} <= found.keys():
-            raise Unavailable("the answer does not describe an object")
-        modified = datetime.fromisoformat(found["updated"]).timestamp()
-        return ObjectInfo(int(found["size"]), found["generation"], modified, found.get("metadata", {}))
 
     async def _page(self, start: str, token: str, *, flat: bool) -> Page:
         params = {"prefix": start, "maxResults": str(_PAGE), "fields": "items(name),prefixes,nextPageToken"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from ...errors import IntegrityError, Unsupported
 from ...types import BytesLike, ObjectInfo, Version
 from ..network.checksums import crc32c
+from ..network.statuses import http_date
 
 __all__ = ["CRC32C", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
 
@@ -28,9 +28,7 @@ def info_of(headers: Mapping[str, str]) -> ObjectInfo:
     """What the answer to HEAD says of a value."""
     if (size := headers.get("Content-Length")) is None:
         raise IntegrityError("an answer to HEAD without a size")
-    modified = headers.get("Last-Modified")
-    when = None if modified is None else parsedate_to_datetime(modified).timestamp()
-    return ObjectInfo(int(size), etag_of(headers), when, metadata_of(headers))
+    return ObjectInfo(int(size), etag_of(headers), http_date(headers.get("Last-Modified")), metadata_of(headers))
 
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:

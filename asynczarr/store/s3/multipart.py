@@ -13,7 +13,7 @@ from ..finishing import settled
 from ..network.together import together
 from .answer import there
 from .errors import refusal_of_code
-from .xml import MAX_XML, completion, error_of, parsed
+from .xml import completion, error_of, parsed
 
 if TYPE_CHECKING:
     from ..network.exchange import Answer
@@ -47,7 +47,7 @@ async def upload_in_parts(
     upload = await _begin(client, path, headers)
     try:
         etags = await together(send, range(0, len(value), size), _AT_A_TIME)
-        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), most=MAX_XML)
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags))
         return _completed(there(answer).body)
     except BaseException:
         await settled(client.request("DELETE", f"{path}?uploadId={upload}"), seconds=_ABORT_SECONDS)
@@ -61,7 +61,7 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
         upload = _identifier(await creating)
         await client.request("DELETE", f"{path}?uploadId={upload}")
 
-    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, most=MAX_XML))
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers))
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:

@@ -28,7 +28,7 @@ from .errors import refusal_of_code
 from .headers import CRC32C, etag_of, info_of, metadata_headers, metadata_of, verify_crc32c
 from .multipart import MIN_PART, upload_in_parts
 from .options import AddressingStyle, S3Options
-from .xml import MAX_XML, deletion, errors_of_deletion, page_of
+from .xml import deletion, errors_of_deletion, page_of
 
 if TYPE_CHECKING:
     from .client import S3Client
@@ -199,7 +199,7 @@ class S3Store(RemoteStore):
                 body = deletion(self._prefix + key for key in unique[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
-                answer = await client.request("POST", "/?delete=", headers=headers, body=body, most=MAX_XML)
+                answer = await client.request("POST", "/?delete=", headers=headers, body=body)
                 for key, code, message in errors_of_deletion(there(answer).body):
                     if code != "NoSuchKey":
                         raise refusal_of_code(code, message).at(key=key.removeprefix(self._prefix))
@@ -234,7 +234,7 @@ class S3Store(RemoteStore):
         if token:
             query += f"&continuation-token={quote(token, safe='')}"
         client = await self._clients.get()
-        return page_of(there(await client.request("GET", query, most=MAX_XML)).body)
+        return page_of(there(await client.request("GET", query)).body)
 
 
 async def _connect(options: S3Options) -> S3Client:

@@ -11,10 +11,7 @@ from xml.sax.saxutils import escape
 from ...errors import IntegrityError
 from ..network.remote import Page
 
-__all__ = ["MAX_XML", "completion", "deletion", "error_of", "errors_of_deletion", "page_of", "parsed"]
-
-MAX_XML = 16 << 20
-"""Bytes of XML that are read at most: a page of 1,000 of the longest keys has 4 MiB."""
+__all__ = ["completion", "deletion", "error_of", "errors_of_deletion", "page_of", "parsed"]
 
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE).search
 
