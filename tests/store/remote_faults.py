@@ -25,7 +25,7 @@ from asynczarr.store.base import Store
 from asynczarr.types import ByteRange
 
 from .bucket_scripts import Service
-from .scripted_http import HANG, Reply, ScriptedServer
+from .scripted_http import HANG, Reply, Request, ScriptedServer
 
 VALUE = bytes(range(100))
 VERBS: dict[str, Callable[[Store], Any]] = {
@@ -131,6 +131,28 @@ class RemoteFaults:
             assert await store.head("k") is None
             await store.delete("k")
             await store.delete_many(["k", "l"])
+            assert len(server.requests) == 6
+
+    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize("body", [b"", b"<html>404 Not Found</html>", b"Not Found", b'{"message": "Not Found"}'])
+    async def test_not_found_is_not_missing(self, cloud, verb, body):
+        """Proxies answer 404 too, and know nothing of keys."""
+        async with ScriptedServer(lambda _: Reply(404, body)) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.NotFound) as caught:
+                await VERBS[verb](store)
+            assert caught.value.store == store.url
+
+    async def test_a_write_that_is_answered_by_a_missing_key(self, cloud):
+        missing = cloud.service(Request("DELETE", f"{cloud.service.objects}/k", {}))
+        async with cloud.server(always=missing) as server, cloud.make(server.url) as store:
+            for create in (False, True):
+                with pytest.raises(errors.NotFound):
+                    await store.set("k", VALUE, create=create)
+            with pytest.raises(errors.PreconditionFailed):
+                await store.set("k", VALUE, if_version=cloud.version)
+            for verb in ("delete_many", "list", "list_dir"):
+                with pytest.raises(errors.NotFound):
+                    await VERBS[verb](store)
             assert len(server.requests) == 6
 
     @pytest.mark.parametrize("verb", VERBS)

@@ -13,7 +13,7 @@ from asynczarr import errors
 from asynczarr.store import GCSStore, open_store
 from asynczarr.types import ByteRange, ObjectInfo
 
-from .bucket_scripts import GCS
+from .bucket_scripts import GCS, json_error
 from .remote_faults import VALUE, VERBS, Cloud, RemoteFaults, everything_about
 from .scripted_http import Reply, ScriptedServer
 
@@ -158,6 +158,37 @@ async def test_a_bucket_that_is_missing_is_no_missing_key(verb):
     async with ScriptedServer(lambda _: Reply(404, body)) as server, store_on(server) as store:
         with pytest.raises(errors.NotFound, match="bucket"):
             await VERBS[verb](store)
+
+
+MISSING = json_error(404, "No such object: bucket/k", "notFound")
+EMULATED = json_error(404, "Not Found", "Not Found")
+NO_BUCKET = json_error(404, "The specified bucket does not exist.", "notFound")
+NAMED_SO = Reply(404, b"No such object: bucket/bucket does not exist")
+
+
+@pytest.mark.parametrize("replies", [[MISSING], [EMULATED], [NAMED_SO], [Reply(404, b"Not Found"), EMULATED]])
+async def test_a_key_that_is_missing(replies):
+    async with ScriptedServer(replies) as server, store_on(server) as store:
+        assert await store.get("k") is None
+        assert len(server.requests) == len(replies)
+
+
+@pytest.mark.parametrize("replies", [[NO_BUCKET] * 2, [Reply(404), NO_BUCKET], [Reply(404), Reply(404)]])
+async def test_what_is_not_proven_to_be_missing(replies):
+    async with ScriptedServer(replies) as server, store_on(server) as store:
+        with pytest.raises(errors.NotFound):
+            await store.get("k")
+
+
+async def test_a_batch_in_a_bucket_that_is_missing(server):
+    async with store_on(server) as store:
+        for reply, words in ((NO_BUCKET, "bucket"), (Reply(404), "404"), (Reply(404, b"<html>"), "html")):
+            part = b"--b\r\n\r\nHTTP/1.1 404 X\r\n\r\n"
+            body = part + MISSING.body + b"\r\n" + part + reply.body + b"\r\n--b--\r\n"
+            server.script = lambda _, body=body: Reply(200, body)
+            with pytest.raises(errors.NotFound, match=words) as caught:
+                await store.delete_many(["k", "l"])
+            assert caught.value.key == "l"
 
 
 async def test_what_google_says_is_said():

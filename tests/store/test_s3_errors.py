@@ -165,6 +165,14 @@ async def test_missing_is_not_failed(server, store):
     assert len(server.requests) == 6
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "head"])
+async def test_a_404_without_a_word_is_not_missing(server, store, verb):
+    """Some proxies answer so for every address. Only to HEAD does S3 itself."""
+    server.script = lambda request: answer(404)
+    assert type(await failure(VERBS[verb](store))) is NotFound
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("status", "code"), [(412, "PreconditionFailed"), (409, "ConditionalRequestConflict")])
 async def test_conditions(server, store, status, code):
     server.script = lambda request: answer(status, said(code))

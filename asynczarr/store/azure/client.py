@@ -178,7 +178,7 @@ class Client:
 
     async def delete_batch(self, names: Sequence[str]) -> list[StoreError | None]:
         """Delete up to 256 blobs by one request; what became of each."""
-        with translated():
+        with translated(blob=False):
             answers = await self._container.delete_blobs(*names, raise_on_any_failure=False)
             found = [error_of(answer.status_code, answer.headers) async for answer in answers]
         if len(found) != len(names):
@@ -195,7 +195,7 @@ class Client:
         container = self._container
         listing = container.list_blobs(**options) if flat else container.walk_blobs(delimiter="/", **options)
         pages: Any = listing.by_page(token or None)
-        with translated():
+        with translated(blob=False):
             names = [item.name async for item in await anext(pages) if not _is_folder(item)]
         if not all(isinstance(name, str) for name in names):
             raise Unavailable("a listing with blobs that have no name")

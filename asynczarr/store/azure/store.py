@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ...errors import AlreadyExists, PreconditionFailed
+from ...errors import AlreadyExists, NotFound, PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
@@ -132,7 +132,8 @@ class AzureStore(RemoteStore):
                 blocks = [data[begin : begin + _BLOCK] for begin in range(0, len(data), _BLOCK)]
                 return await client.put_blocks(self._prefix + key, blocks, metadata, condition)
             except self._missing as error:
-                raise PreconditionFailed("the key is missing") from error
+                expect(None, if_version)
+                raise NotFound("HTTP status 404 for a write") from error
             except PreconditionFailed as error:
                 if create:
                     raise AlreadyExists("the key exists") from error

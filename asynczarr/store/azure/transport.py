@@ -115,8 +115,8 @@ class Transport(AioHttpTransport):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Around calls of the library: raises ``Missing`` or one of our errors."""
+def translated(*, blob: bool = True) -> Iterator[None]:
+    """Around calls of the library: raises one of our errors, or ``Missing`` if they are about one `blob`."""
     try:
         yield
     except StoreError:
@@ -125,6 +125,8 @@ def translated() -> Iterator[None]:
         response: Any = getattr(error, "response", None)
         if response is not None:
             failure = error_of(response.status_code, response.headers)
+            if isinstance(failure, Missing) and not blob:
+                failure = NotFound("HTTP status 404: BlobNotFound, and no blob was asked for")
         elif isinstance(error, ClientAuthenticationError):
             failure = Unauthenticated(str(error))
         else:
@@ -138,7 +140,12 @@ def error_of(status: int, headers: Mapping[str, str]) -> Exception | None:
         return None
     code = headers.get("x-ms-error-code", "")
     if status == 404:
-        return NotFound("the container does not exist") if code == "ContainerNotFound" else Missing()
+        if code == "BlobNotFound":
+            return Missing()
+        missing_container = code == "ContainerNotFound"
+        return NotFound(
+            "the container does not exist" if missing_container else f"HTTP status 404: {code}".rstrip(": ")
+        )
     if status == 503:
         return Throttled(f"HTTP status 503: {code}", retry_after=wait_of(headers))
     if code in _CODES:

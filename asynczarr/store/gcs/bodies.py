@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from ..network.exchange import Answer
 
 __all__ = [
+    "answers_in",
     "batch_of_deletions",
     "document",
     "generation_of",
     "info_of",
     "page_of",
-    "statuses_in",
     "upload_of",
     "version_stored",
 ]
 
 _STEP = 1 << 18
 _INTEGER = re.compile(r"[0-9]{1,19}").fullmatch
-_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE).findall
+_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 
 
 def upload_of(resource: Mapping[str, Any], data: bytes) -> tuple[dict[str, str], AsyncIterator[bytes | memoryview]]:
@@ -114,16 +114,17 @@ def batch_of_deletions(paths: Sequence[str]) -> tuple[dict[str, str], bytes]:
     return {"Content-Type": f"multipart/mixed; boundary={boundary}"}, body
 
 
-def statuses_in(batch: bytes, count: int) -> list[int]:
-    """The status of each part of the answer to a batch, in the order of the batch.
+def answers_in(batch: bytes, count: int) -> list[tuple[int, str]]:
+    """Status and text of each part of the answer to a batch, in the order of the batch.
 
     Raises:
         Unavailable: there are not `count` of them.
     """
-    found = [int(status) for status in _STATUS(batch)]
-    if len(found) != count:
-        raise Unavailable(f"{len(found)} answers to {count} requests")
-    return found
+    _, *parts = _STATUS.split(batch)
+    if len(parts) != 2 * count:
+        raise Unavailable(f"{len(parts) // 2} answers to {count} requests")
+    texts = (part.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0] for part in parts[1::2])
+    return [(int(status), text.decode("utf-8", "replace")) for status, text in zip(parts[::2], texts, strict=True)]
 
 
 def version_stored(stored: Mapping[str, Any], size: int, checksum: str) -> Version:

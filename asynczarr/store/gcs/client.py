@@ -40,7 +40,9 @@ __all__ = ["Client", "Missing", "Options", "connect", "failure"]
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 _TOKEN_TIMEOUT = 10
 _REFRESH_AFTER = 0.8  # of the life of a token
+_NO_OBJECT = re.compile(r"No such object\b").match
 _NO_BUCKET = re.compile(r"bucket does not exist", re.IGNORECASE).search
+_NOT_FOUND = re.compile(r'"reason":\s*"not ?found"', re.IGNORECASE).search
 _MESSAGE = re.compile(r'"message":\s*"([^"]*)"').search
 _TOO_FAST = re.compile(r'"reason":\s*"(?:rate|userRate)LimitExceeded"').search
 
@@ -176,10 +178,13 @@ def _token(service_file: str | None, session: aiohttp.ClientSession) -> _Token:
 
 def failure(status: int, headers: Mapping[str, str], text: str) -> Exception:
     """What a status of 300 and above stands for, with the text of the answer."""
-    if status == 404:
-        return NotFound("the bucket does not exist") if _NO_BUCKET(text) else Missing()
     found = _MESSAGE(text)
     said = (found[1] if found else text)[:300]
+    if status == 404:
+        # The documentation of Google shows an error that names nothing, and fake-gcs-server sends it.
+        if _NO_OBJECT(said) or (said == "Not Found" and _NOT_FOUND(text)):
+            return Missing()
+        return NotFound("the bucket does not exist" if _NO_BUCKET(said) else f"HTTP status 404: {said}".rstrip(": "))
     if status == 403:
         return (Throttled if _TOO_FAST(text) else Forbidden)(f"HTTP status 403: {said}")
     if status == 400 and "crc32c" in text.lower():

@@ -24,12 +24,12 @@ from ..network.threads import small_or_threaded
 from ..sessions import PerLoop
 from ..url import bucket_and_prefix
 from .bodies import (
+    answers_in,
     batch_of_deletions,
     document,
     generation_of,
     info_of,
     page_of,
-    statuses_in,
     upload_of,
     version_stored,
 )
@@ -127,7 +127,8 @@ class GCSStore(RemoteStore):
             try:
                 answer = await client.call("POST", f"/upload{self._all}", params=params, headers=headers, body=body)
             except self._missing as error:
-                raise PreconditionFailed("the key is missing") from error
+                expect(None, if_version)
+                raise NotFound("HTTP status 404 for a write") from error
             except PreconditionFailed as error:
                 if create:
                     raise AlreadyExists("the key exists") from error
@@ -160,6 +161,10 @@ class GCSStore(RemoteStore):
             answer = await client.call("GET", self._path(key), params=params, byte_range=byte_range)
         except self._missing:
             return None
+        except NotFound:
+            if await self._head(key) is None:  # fake-gcs-server says of values only that something is not there
+                return None
+            raise
         found = generation_of(answer.headers)
         expect(found, version)  # emulators do not look at the condition of a read
         promised = _CRC32C(answer.headers.get("x-goog-hash", ""))
@@ -193,9 +198,13 @@ class GCSStore(RemoteStore):
 
     async def _delete_batch(self, keys: Sequence[str]) -> None:
         headers, body = batch_of_deletions([self._path(key) for key in keys])
-        answer = await (await self._clients.get()).call("POST", "/batch/storage/v1", headers=headers, body=body)
-        for key, status in zip(keys, statuses_in(answer.body, len(keys)), strict=True):
-            failure = None if status < 300 else self._failure(status, {}, "")
+        client = await self._clients.get()
+        try:
+            answer = await client.call("POST", "/batch/storage/v1", headers=headers, body=body)
+        except self._missing as error:
+            raise NotFound("HTTP status 404 for a batch") from error
+        for key, (status, text) in zip(keys, answers_in(answer.body, len(keys)), strict=True):
+            failure = None if status < 300 else self._failure(status, {}, text)
             if isinstance(failure, StoreError):
                 raise failure.at(key=key)
 

@@ -17,7 +17,7 @@ def there(answer: Answer | None) -> Answer:
     """An answer to a request that is not about a key.
 
     Raises:
-        Unavailable: a 404 without a reason.
+        Unavailable: a 404 for a key that is missing.
     """
     if answer is None:
         raise Unavailable("S3 answered 404")

@@ -106,7 +106,7 @@ class S3Client:
             return answer
         if answer.status == 416 and asked is not None:
             raise PastTheEnd(etag_of(answer.headers))
-        if answer.status == 404 and says_missing(answer.body):
+        if answer.status == 404 and (method == "HEAD" or says_missing(answer.body)):  # HEAD has no body that could say
             return None
         raise refusal(answer.status, answer.headers, answer.body)
 

@@ -51,7 +51,7 @@ _BY_STATUS: Mapping[int, type[StoreError]] = {
 
 def says_missing(body: bytes) -> bool:
     """Whether a 404 is about the key. That of a bucket, or of a server that is not S3, is a failure."""
-    return not body or error_of(body)[0] == "NoSuchKey"
+    return error_of(body)[0] == "NoSuchKey"
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> StoreError:
