@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +29,7 @@ class TestFaults(RemoteFaults):
 
         async def renew(token):
             token.access_token = SECRET
-            token._fresh_until = float("inf")
+            token._seconds = float("inf")
 
         monkeypatch.setattr(client._Token, "_renew", renew)
 
@@ -256,6 +258,45 @@ async def test_a_token_is_fetched_once_and_sent(tmp_path, server):
             await store.get("k0")
         assert len(google.requests) == 1
     assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {SECRET}"}
+
+
+def tokens():
+    """Gives out token-1, token-2, ..., each good for an hour."""
+
+    def script(_):
+        script.given += 1
+        token = {"access_token": f"token-{script.given}", "expires_in": 3600}
+        return Reply(200, json.dumps(token).encode(), {"Content-Type": "application/json"})
+
+    script.given = 0
+    return script
+
+
+async def test_a_token_that_is_refused_is_not_sent_again(tmp_path, server):
+    service = server.script
+    server.script = lambda asked: Reply(401) if asked.headers["authorization"] == "Bearer token-1" else service(asked)
+    async with ScriptedServer(tokens()) as google:
+        file = credentials(tmp_path / "key.json", google.url)
+        async with GCSStore("bucket", api_root=server.url, service_file=file) as store:
+            refused = await asyncio.gather(*(store.head("k") for _ in range(5)), return_exceptions=True)
+            assert {type(error) for error in refused} == {errors.Unauthenticated}
+            assert await asyncio.gather(*(store.head("k") for _ in range(5))) == [None] * 5
+        assert len(google.requests) == 2
+
+
+async def test_a_token_grows_old_while_the_machine_sleeps(tmp_path, server, monkeypatch):
+    from asynczarr.store.gcs import client
+
+    ahead = {}
+    clocks = {name: lambda name=name: getattr(time, name)() + ahead[name] for name in ("monotonic", "time")}
+    monkeypatch.setattr(client, "time", SimpleNamespace(**clocks))
+    async with ScriptedServer(tokens()) as google:
+        file = credentials(tmp_path / "key.json", google.url)
+        async with GCSStore("bucket", api_root=server.url, service_file=file) as store:
+            for monotonic, wall, given in ((0, 0, 1), (0, 1000, 1), (0, 3000, 2), (3000, 0, 3)):
+                ahead.update(monotonic=monotonic, time=wall)
+                await store.head("k")
+                assert len(google.requests) == given
 
 
 @pytest.mark.parametrize(

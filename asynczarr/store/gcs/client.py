@@ -112,8 +112,9 @@ class Client:
             PastTheEnd: `byte_range` begins where the object has ended.
         """
         sent = dict(headers or {})
-        if self._token is not None:
-            sent["Authorization"] = f"Bearer {await self._token.get()}"
+        token = None if self._token is None else await self._token.get()
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
         asked = None if byte_range is None else range_header(byte_range)
         if asked is not None:
             sent["Range"] = asked
@@ -121,6 +122,8 @@ class Client:
         answer = await exchange(request, byte_range=byte_range, version=generation_of)
         if answer.status == 416 and asked is not None:
             raise PastTheEnd(generation_of(answer.headers))
+        if answer.status == 401 and self._token is not None:
+            self._token.forget(token)
         if not 200 <= answer.status < 300:
             raise failure(answer.status, answer.headers, answer.body.decode("utf-8", "replace"))
         return answer
@@ -136,23 +139,34 @@ class _Token(Token):
     def __init__(self, service_file: str | None, session: Any) -> None:
         super().__init__(service_file=service_file, session=session, scopes=_SCOPES)
         self._lock = asyncio.Lock()
-        self._fresh_until = 0.0
+        self._begun = 0.0, 0.0
+        self._seconds = 0.0
 
     async def get(self) -> str | None:
-        if time.monotonic() >= self._fresh_until:
+        if not self._fresh():
             async with self._lock:
-                if time.monotonic() >= self._fresh_until:
+                if not self._fresh():
                     await self._renew()
         return self.access_token
 
+    def forget(self, token: str | None) -> None:
+        """The service has refused this one: the next request fetches another, unless one has come meanwhile."""
+        if token == self.access_token:
+            self._seconds = 0.0
+
+    def _fresh(self) -> bool:
+        # One clock stands still while the machine sleeps, the other can be set back.
+        monotonic, wall = self._begun
+        return max(time.monotonic() - monotonic, time.time() - wall) < self._seconds
+
     async def _renew(self) -> None:
-        begin = time.monotonic()
+        begun = time.monotonic(), time.time()
         try:
             answer = await self.refresh(timeout=_TOKEN_TIMEOUT)
         except Exception as error:
             raise self._error(error) from error
         self.access_token: str | None = answer.value
-        self._fresh_until = begin + _REFRESH_AFTER * answer.expires_in
+        self._begun, self._seconds = begun, _REFRESH_AFTER * answer.expires_in
 
     def _error(self, error: Exception) -> StoreError:
         """Whatever went wrong, the request that the token was for has not been sent."""
