@@ -7,6 +7,7 @@ import email.utils
 import logging
 import pickle
 import time
+from xml.etree import ElementTree
 
 import aiohttp
 import pytest
@@ -29,7 +30,7 @@ from asynczarr.errors import (
     Unavailable,
     Unsupported,
 )
-from asynczarr.middleware import Resume
+from asynczarr.middleware import Idempotency, Resume
 from asynczarr.store import S3Store
 from asynczarr.store.answer import watch_answer
 from asynczarr.types import ByteRange, ObjectInfo
@@ -410,6 +411,62 @@ async def test_the_marker_of_an_empty_folder_is_no_key(server, store):
     server.script = lambda request: answer(200, f"<ListBucketResult>{keys}</ListBucketResult>".encode())
     assert await READS["list"](store) == ["a/k"]
     assert await READS["list_dir"](store) == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (said("InternalError"), Unavailable),
+        (said("SlowDown"), Throttled),
+        (said("AccessDenied"), Forbidden),
+        (b"<html><body>Log in, please</body></html>", IntegrityError),
+        (b"<ListBucketResult/>", IntegrityError),
+        (b"", IntegrityError),
+    ],
+)
+async def test_an_answer_to_a_batch_that_is_none(server, store, body, kind):
+    server.script = lambda request: answer(200, body)
+    assert type(await failure(WRITES["delete_many"](store))) is kind
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": '"v1"'}], ids=["without a version", "with one"])
+async def test_a_write_that_failed_behind_a_good_status(server, store, headers):
+    server.script = lambda request: answer(200, said("InternalError"), **headers)
+    for verb in ("set", "create", "swap", "delete"):
+        assert type(await failure(WRITES[verb](store))) is Unavailable
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Log in, please</body></html>"])
+async def test_a_write_that_is_not_confirmed(server, store, body):
+    server.script = lambda request: answer(200, body)
+    assert type(await failure(store.set("a/k", b"x"))) is Unavailable
+
+
+async def test_a_write_that_is_not_confirmed_is_read_back(server, store):
+    stamps = {}
+
+    def script(request):
+        if request.method == "PUT":
+            stamps.update({name: value for name, value in request.headers.items() if name.startswith("x-amz-meta-")})
+            return answer(200, said("InternalError"))
+        return answer(200, length=1, ETag='"v1"', **stamps)
+
+    server.script = script
+    assert await Idempotency(store).set("a/k", b"x", create=True) == "v1"
+    assert [request.method for request in server.requests] == ["PUT", "HEAD"]
+
+
+async def test_keys_that_xml_cannot_hold_are_deleted_one_by_one(server, store):
+    server.script = lambda request: answer(200, b"<DeleteResult/>") if request.method == "POST" else answer(204)
+    await store.delete_many(["a/k", "odd\ufffe", "odd\uffff", "a/l", "fine\ufffd\U0001ffff", "odd\ufffe"])
+    *singles, batch = server.requests
+    assert [(request.method, request.target) for request in singles] == [
+        ("DELETE", "/bucket/root/odd%EF%BF%BE"),
+        ("DELETE", "/bucket/root/odd%EF%BF%BF"),
+    ]
+    keys = [key.text for key in ElementTree.fromstring(batch.body).iter("Key")]
+    assert keys == ["root/a/k", "root/a/l", "root/fine\ufffd\U0001ffff"]
 
 
 async def test_batch_delete_names_the_key_that_failed(server, store):

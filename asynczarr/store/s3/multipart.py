@@ -11,7 +11,7 @@ from ...errors import IntegrityError
 from ...types import Version
 from ..finishing import settled
 from ..network.together import together
-from .answer import there
+from .answer import stored, there
 from .errors import refusal_of_code
 from .xml import completion, error_of, parsed
 
@@ -42,7 +42,7 @@ async def upload_in_parts(
     async def send(start: int) -> str:
         part = f"{path}?partNumber={start // size + 1}&uploadId={upload}"
         answer = await client.request("PUT", part, body=value[start : start + size])
-        return there(answer).headers.get("ETag", "")
+        return f'"{stored(answer)}"'
 
     upload = await _begin(client, path, headers)
     try:

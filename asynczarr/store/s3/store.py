@@ -12,7 +12,7 @@ from os import environ
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
-from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, Unsupported
+from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, Unavailable, Unsupported
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
@@ -23,12 +23,12 @@ from ..network.remote import Page, RemoteStore
 from ..network.threads import THREADS, small_or_threaded
 from ..sessions import PerLoop
 from ..url import without_secrets
-from .answer import quoted, there
-from .errors import refusal_of_code
+from .answer import quoted, stored, there
+from .errors import errors_of_deletion
 from .headers import CRC32C, etag_of, info_of, metadata_headers, metadata_of, verify_crc32c
 from .multipart import MIN_PART, upload_in_parts
 from .options import AddressingStyle, S3Options
-from .xml import deletion, errors_of_deletion, page_of
+from .xml import deletion, in_xml, page_of
 
 if TYPE_CHECKING:
     from .client import S3Client
@@ -174,7 +174,7 @@ class S3Store(RemoteStore):
                 raise
             if answer is None:
                 expect(None, if_version)
-            return etag_of(there(answer).headers)
+            return stored(answer)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``.
@@ -190,19 +190,24 @@ class S3Store(RemoteStore):
             answer = await client.request("DELETE", self._path + quoted(key), headers=headers)
             if answer is None:
                 expect(None, if_version)
+            elif answer.body:
+                raise Unavailable("an answer to a deletion that S3 does not give")
 
     async def delete_many(self, keys: Sequence[str]) -> None:
-        """See ``Store.delete_many``. 1,000 keys a request."""
-        unique = list(dict.fromkeys(keys))
+        """See ``Store.delete_many``. 1,000 keys a request; those that XML cannot hold, with U+FFFE or U+FFFF, one."""
+        unique = dict.fromkeys(keys)
         with self._writing(*unique):
-            for start in range(0, len(unique), _BATCH):
-                body = deletion(self._prefix + key for key in unique[start : start + _BATCH])
+            for key in unique:
+                if not in_xml(key):
+                    await self.delete(key)
+            together = [key for key in unique if in_xml(key)]
+            for start in range(0, len(together), _BATCH):
+                body = deletion(self._prefix + key for key in together[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
                 answer = await client.request("POST", "/?delete=", headers=headers, body=body)
-                for key, code, message in errors_of_deletion(there(answer).body):
-                    if code != "NoSuchKey":
-                        raise refusal_of_code(code, message).at(key=key.removeprefix(self._prefix))
+                for key, error in errors_of_deletion(there(answer).body):
+                    raise error.at(key=key.removeprefix(self._prefix))
 
     async def aclose(self) -> None:
         """Close the connections of all event loops."""
