@@ -444,10 +444,15 @@ def certified(folder):
 
 
 def everything_about(error: BaseException) -> str:
-    """What a log might show of an error: its trace, its attributes, and those of its causes."""
+    """What a log or a debugger might show of an error: its trace, its attributes, and those of all behind it."""
     shown = "".join(traceback.format_exception(error))
-    seen: BaseException | None = error
-    while seen is not None:
-        shown += repr(seen) + repr({name: value for name, value in vars(seen).items() if name != "request"})
-        seen = seen.__cause__
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        found = todo.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        shown += repr(found) + repr({name: value for name, value in vars(found).items() if name != "request"})
+        todo += [found.__cause__, found.__context__]
     return shown

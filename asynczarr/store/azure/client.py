@@ -14,6 +14,7 @@ from azure.storage.blob.aio import ContainerClient
 
 from ...errors import StoreError, Truncated, Unauthenticated, Unavailable
 from ...types import ByteRange, ObjectInfo, Version
+from ..network.metadata import user_metadata
 from ..network.pinned import Reading
 from ..network.ranges import verify_range
 from ..network.remote import Page
@@ -142,11 +143,7 @@ class Client:
             answer = response.http_response
             if answer.status_code == 206:
                 _, size = verify_range(206, answer.headers, byte_range)
-                metadata = {
-                    name[len(_META) :].lower(): value
-                    for name, value in answer.headers.items()
-                    if name[: len(_META)].lower() == _META
-                }
+                metadata = user_metadata(answer.headers, _META)
                 version = answer.headers.get("ETag") or None
                 found.append(Reading(answer.content, size or 0, version, metadata=metadata))
 
@@ -166,7 +163,8 @@ class Client:
         """Size, version and metadata by one request."""
         with translated():
             found = await self._container.get_blob_client(name).get_blob_properties()
-            info = ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), found.metadata or {})
+            metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
+            info = ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), metadata)
         if info.size is None or info.version is None:  # whatever the library says of their types
             raise Unavailable("the answer does not describe a blob")
         return info

@@ -15,6 +15,7 @@ from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import frozen
+from ..network.metadata import refuse_unkept
 from ..network.pinned import Reading
 from ..network.ranges import PastTheEnd
 from ..network.remote import Page, RemoteStore
@@ -28,6 +29,7 @@ __all__ = ["AzureStore"]
 
 _BATCH = 256
 _BLOCK = 16 << 20
+_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
 _ETAG = re.compile(r'"[^"]+"').fullmatch
 
 
@@ -119,10 +121,13 @@ class AzureStore(RemoteStore):
     ) -> Version | None:
         """See ``Store.set``. One request up to `single_put_size`, above it one for 16 MiB and one more.
 
-        The names of metadata must be those of C#: letters, digits and underscores.
+        Raises:
+            Unsupported: metadata that Azure would refuse or change. Names are those of C#, in lower case, since headers
+                have none: letters, digits and underscores, and no digit first. Values are printable ASCII.
         """
         one_condition(create, if_version)
         with self._writing(key):
+            refuse_unkept(metadata or {}, _NAME, "lower-case letters, digits and underscores on Azure, no digit first")
             client = await self._clients.get()
             condition = client.if_absent() if create else client.if_same(_etag(if_version))
             data = frozen(value)

@@ -72,11 +72,15 @@ class Transport(AioHttpTransport):
         reading = request.method == "GET"
         if reading:
             answer_awaited()
+        response: Any = None
+        cause: Exception | None = None
         try:
-            response: Any = await super().send(request, stream=True, **config)
+            response = await super().send(request, stream=True, **config)
         except AzureError as error:
-            cause = error.inner_exception
-            raise connection_error(cause if isinstance(cause, Exception) else error) from cause or error
+            inner = error.inner_exception
+            cause = inner if isinstance(inner, Exception) else error
+        if cause is not None:  # not raised in the block above: the words of the library may hold a signature
+            raise connection_error(cause) from cause
         answer = response.internal_response
         part = _RANGE(request.headers.get("x-ms-range", ""))
         length = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ...errors import IntegrityError, Unsupported
+from ...errors import IntegrityError
 from ...types import BytesLike, ObjectInfo, Version
 from ..network.checksums import crc32c
+from ..network.metadata import refuse_unkept, user_metadata
 from ..network.statuses import http_date
 
 __all__ = ["CRC32C", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
@@ -16,7 +17,6 @@ CRC32C = "x-amz-checksum-crc32c"
 
 _META = "x-amz-meta-"
 _NAME = re.compile(r"[a-z0-9_]+").fullmatch
-_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?").fullmatch
 
 
 def etag_of(headers: Mapping[str, str]) -> Version | None:
@@ -33,11 +33,7 @@ def info_of(headers: Mapping[str, str]) -> ObjectInfo:
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
     """The user metadata in an answer."""
-    return {
-        name[len(_META) :].lower().replace("-", "_"): value
-        for name, value in headers.items()
-        if name[0] in "xX" and name[: len(_META)].lower() == _META
-    }
+    return {name.replace("-", "_"): value for name, value in user_metadata(headers, _META).items()}
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -46,11 +42,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     Raises:
         Unsupported: a name or value that would come back changed.
     """
-    for name, value in metadata.items():
-        if not _NAME(name):
-            raise Unsupported(f"names of metadata are lower-case letters, digits and underscores on S3, not {name!r}")
-        if not _VALUE(value):
-            raise Unsupported(f"values of metadata are printable ASCII on S3, which that of {name!r} is not")
+    refuse_unkept(metadata, _NAME, "lower-case letters, digits and underscores on S3")
     return {_META + name.replace("_", "-"): value for name, value in metadata.items()}
 
 
