@@ -98,8 +98,8 @@ async def test_a_write_that_is_not_confirmed(answer, error):
         ("size", -5),
         ("size", None),
         ("generation", None),
-        ("metadata", []),
-        ("metadata", None),
+        ("metadata", ["a"]),
+        ("metadata", {"a": 1}),
     ],
 )
 async def test_a_description_that_is_none(field, value):
@@ -132,6 +132,13 @@ async def test_a_page_that_is_none(page):
             with pytest.raises(errors.Unavailable):
                 await VERBS[verb](store)
         assert len(server.requests) == 2
+
+
+async def test_a_deletion_that_a_portal_answers(server):
+    async with store_on(server) as store:
+        server.script = lambda _: Reply(200, b"<html><body>Log in, please</body></html>")
+        with pytest.raises(errors.Unavailable):
+            await store.delete("k")
 
 
 async def test_a_write_whose_answer_breaks_off_may_have_been_done():

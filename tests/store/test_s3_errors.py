@@ -316,7 +316,8 @@ async def test_an_answer_that_brings_no_value_is_no_empty_one(server, store, sta
     """A whole value is asked for without a range, which 416 could not be about."""
     server.script = lambda request: answer(status, ETag='"v1"')
     await failure(store.get("a/k"))
-    assert len(server.requests) == 1
+    await failure(store.head("a/k"))
+    assert len(server.requests) == 2
     await failure(store.get_ranges("a/k", [ByteRange()]))
 
 

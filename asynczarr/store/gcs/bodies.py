@@ -78,12 +78,13 @@ def info_of(found: Mapping[str, Any]) -> ObjectInfo:
     Raises:
         Unavailable: it is none.
     """
-    size, metadata = _size_in(found), found.get("metadata", {})
+    size, metadata = _size_in(found), found.get("metadata") or {}
     try:
         modified = datetime.fromisoformat(found["updated"]).timestamp()
     except (LookupError, TypeError, ValueError, OverflowError):
         modified = None
-    if size is None or modified is None or not found.get("generation") or not isinstance(metadata, dict):
+    kept = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
+    if size is None or modified is None or not found.get("generation") or not kept:
         raise Unavailable("the answer does not describe an object")
     return ObjectInfo(size, str(found["generation"]), modified, metadata)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from ...errors import AlreadyExists, IntegrityError, NotFound, PreconditionFailed, StoreError
+from ...errors import AlreadyExists, IntegrityError, NotFound, PreconditionFailed, StoreError, Unavailable
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
@@ -140,9 +140,12 @@ class GCSStore(RemoteStore):
         with self._writing(key):
             params, client = _if(if_version), await self._clients.get()
             try:
-                await client.call("DELETE", self._path(key), params=params)
+                answer = await client.call("DELETE", self._path(key), params=params)
             except self._missing:
                 expect(None, if_version)
+            else:
+                if answer.body.strip() not in (b"", b"null"):  # the latter is that of fake-gcs-server
+                    raise Unavailable("an answer to a deletion that Google does not give")
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """See ``Store.delete_many``. One request for 100 keys."""

@@ -24,8 +24,10 @@ def etag_of(headers: Mapping[str, str]) -> Version | None:
     return headers.get("ETag", "").strip('"') or None
 
 
-def info_of(headers: Mapping[str, str]) -> ObjectInfo:
-    """What the answer to HEAD says of a value."""
+def info_of(status: int, headers: Mapping[str, str]) -> ObjectInfo:
+    """What an answer of success to HEAD says of a value."""
+    if status != 200:
+        raise IntegrityError(f"HTTP status {status} does not describe a value")
     if (size := headers.get("Content-Length")) is None:
         raise IntegrityError("an answer to HEAD without a size")
     return ObjectInfo(int(size), etag_of(headers), http_date(headers.get("Last-Modified")), metadata_of(headers))

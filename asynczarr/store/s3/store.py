@@ -230,7 +230,7 @@ class S3Store(RemoteStore):
     async def _head(self, key: str) -> ObjectInfo | None:
         client = await self._clients.get()
         answer = await client.request("HEAD", self._path + quoted(key))
-        return None if answer is None else info_of(answer.headers)
+        return None if answer is None else info_of(answer.status, answer.headers)
 
     async def _page(self, start: str, token: str, *, flat: bool) -> Page:
         query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}"
