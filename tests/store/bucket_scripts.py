@@ -16,7 +16,13 @@ from .scripted_http import Reply, Request
 
 
 class Service:
-    """Names to values; a write makes the next version."""
+    """Names to values; a write makes the next version.
+
+    Attributes:
+        objects: path that all of them are below.
+    """
+
+    objects: str
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[int, bytes, dict[str, str]]] = {}
@@ -33,6 +39,10 @@ class Service:
         return self.answer(request, url.path, query)
 
     def answer(self, request: Request, path: str, query: dict[str, str]) -> Reply:
+        raise NotImplementedError
+
+    def page(self, names: list[str], following: str = "") -> Reply:
+        """A page of a listing, and the token of the next one."""
         raise NotImplementedError
 
     def ranged(self, asked: str | None, data: bytes, headers: dict[str, str | None]) -> Reply:
@@ -60,7 +70,7 @@ class GCS(Service):
             return self.batch(request)
         name = unquote(path.removeprefix(self.objects + "/"))
         if name not in self.values:
-            return Reply(404, b"No such object: bucket/" + name.encode())
+            return self.missing(name, query)
         if refused := self.refused(name, query):
             return refused
         if request.method == "DELETE":
@@ -84,6 +94,10 @@ class GCS(Service):
         self.write(resource["name"], data, resource["metadata"])
         return Reply(200, json.dumps(self.resource(resource["name"])).encode())
 
+    def missing(self, name: str, query: dict[str, str]) -> Reply:
+        said = f"No such object: bucket/{name}"
+        return Reply(404, said.encode()) if query.get("alt") == "media" else json_error(404, said, "notFound")
+
     def refused(self, name: str, query: dict[str, str]) -> Reply | None:
         stored = self.values.get(name, (0,))[0]
         return Reply(412) if query.get("ifGenerationMatch", str(stored)) != str(stored) else None
@@ -95,24 +109,33 @@ class GCS(Service):
 
     def listing(self, query: dict[str, str]) -> Reply:
         names = sorted(name for name in self.values if name.startswith(query.get("prefix", "")))
-        return Reply(200, json.dumps({"items": [{"name": name} for name in names]}).encode())
+        return self.page(names)
+
+    def page(self, names: list[str], following: str = "") -> Reply:
+        page: dict[str, object] = {"items": [{"name": name} for name in names]}
+        return Reply(200, json.dumps(page | ({"nextPageToken": following} if following else {})).encode())
 
     def batch(self, request: Request) -> Reply:
         lines = [line for line in request.body.decode().split("\r\n") if line.startswith("DELETE ")]
         replies = [self(Request("DELETE", line.split(" ")[1], {})) for line in lines]
-        parts = [f"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {reply.status} X\r\n\r\n" for reply in replies]
+        parts = [
+            f"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {reply.status} X\r\n\r\n{reply.body.decode()}\r\n"
+            for reply in replies
+        ]
         return Reply(200, f"{''.join(parts)}--b--\r\n".encode(), {"Content-Type": "multipart/mixed; boundary=b"})
 
 
 class Azure(Service):
     """The REST API of Azure Blob Storage, container ``bucket`` of the account ``account``."""
 
+    objects = "/account/bucket"
+
     def __init__(self) -> None:
         super().__init__()
         self.blocks: dict[str, bytes] = {}
 
     def answer(self, request: Request, path: str, query: dict[str, str]) -> Reply:
-        name = unquote(path.removeprefix("/account/bucket").removeprefix("/"))
+        name = unquote(path.removeprefix(self.objects).removeprefix("/"))
         if query.get("comp") == "list":
             return self.listing(query)
         if request.method == "POST":
@@ -142,7 +165,8 @@ class Azure(Service):
         if request.method == "HEAD":
             own = {f"x-ms-meta-{key}": value for key, value in metadata.items()}
             return Reply(200, data, {**found, **own})
-        return self.ranged(headers.get("x-ms-range"), data, found)
+        reply = self.ranged(headers.get("x-ms-range"), data, found)
+        return error(416, "InvalidRange") if reply.status == 416 else reply
 
     def put(self, request: Request, name: str, query: dict[str, str]) -> Reply:
         data = request.body
@@ -158,11 +182,15 @@ class Azure(Service):
 
     def listing(self, query: dict[str, str]) -> Reply:
         names = sorted(name for name in self.values if name.startswith(query.get("prefix", "")))
+        return self.page(names)
+
+    def page(self, names: list[str], following: str = "") -> Reply:
         blobs = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><BlobType>BlockBlob</BlobType></Properties></Blob>"
             for name in names
         )
-        body = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        found = f"<Blobs>{blobs}</Blobs><NextMarker>{following}</NextMarker>"
+        body = f'<?xml version="1.0"?><EnumerationResults>{found}</EnumerationResults>'
         return Reply(200, body.encode(), {"Content-Type": "application/xml"})
 
     def batch(self, request: Request) -> Reply:
@@ -174,6 +202,13 @@ class Azure(Service):
             for number, reply in enumerate(replies)
         ]
         return Reply(202, f"{''.join(parts)}--b--\r\n".encode(), {"Content-Type": "multipart/mixed; boundary=b"})
+
+
+def json_error(status: int, message: str, reason: str) -> Reply:
+    """An error as Google tells it."""
+    errors = [{"message": message, "domain": "global", "reason": reason}]
+    found = {"error": {"code": status, "message": message, "errors": errors}}
+    return Reply(status, json.dumps(found, indent=1).encode(), {"Content-Type": "application/json; charset=UTF-8"})
 
 
 def error(status: int, code: str) -> Reply:

@@ -25,7 +25,7 @@ from asynczarr.store.base import Store
 from asynczarr.types import ByteRange
 
 from .bucket_scripts import Service
-from .scripted_http import Reply, ScriptedServer
+from .scripted_http import HANG, Reply, Request, ScriptedServer
 
 VALUE = bytes(range(100))
 VERBS: dict[str, Callable[[Store], Any]] = {
@@ -115,6 +115,14 @@ class RemoteFaults:
                 assert time.monotonic() - begin < 3
                 assert len(server.requests) == 1
 
+    @pytest.mark.parametrize("milliseconds", ["9" * 400, "9" * 5000, "-1", "1e3", "soon"])
+    async def test_a_time_to_wait_that_is_none(self, cloud, milliseconds):
+        reply = Reply(429, headers={"x-ms-retry-after-ms": milliseconds})
+        async with cloud.server(always=reply) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.Throttled) as caught:
+                await store.get("k")
+            assert caught.value.retry_after is None
+
     async def test_missing(self, cloud):
         async with cloud.server() as server, cloud.make(server.url) as store:
             assert await store.get("k") is None
@@ -123,6 +131,28 @@ class RemoteFaults:
             assert await store.head("k") is None
             await store.delete("k")
             await store.delete_many(["k", "l"])
+            assert len(server.requests) == 6
+
+    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize("body", [b"", b"<html>404 Not Found</html>", b"Not Found", b'{"message": "Not Found"}'])
+    async def test_not_found_is_not_missing(self, cloud, verb, body):
+        """Proxies answer 404 too, and know nothing of keys."""
+        async with ScriptedServer(lambda _: Reply(404, body)) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.NotFound) as caught:
+                await VERBS[verb](store)
+            assert caught.value.store == store.url
+
+    async def test_a_write_that_is_answered_by_a_missing_key(self, cloud):
+        missing = cloud.service(Request("DELETE", f"{cloud.service.objects}/k", {}))
+        async with cloud.server(always=missing) as server, cloud.make(server.url) as store:
+            for create in (False, True):
+                with pytest.raises(errors.NotFound):
+                    await store.set("k", VALUE, create=create)
+            with pytest.raises(errors.PreconditionFailed):
+                await store.set("k", VALUE, if_version=cloud.version)
+            for verb in ("delete_many", "list", "list_dir"):
+                with pytest.raises(errors.NotFound):
+                    await VERBS[verb](store)
             assert len(server.requests) == 6
 
     @pytest.mark.parametrize("verb", VERBS)
@@ -232,6 +262,26 @@ class RemoteFaults:
                 await VERBS[verb](store)
             assert len(server.requests) == 1
 
+    @pytest.mark.parametrize("status", [202, 204, 205, 416])
+    async def test_an_answer_that_brings_no_value_is_no_empty_one(self, cloud, status):
+        """A whole value is asked for without a range, which 416 could not be about."""
+        reply = Reply(status, b"", {"ETag": cloud.version, "x-goog-generation": cloud.version})
+        async with cloud.server(always=reply) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.StoreError):
+                await store.get("a/k")
+            assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("verb", "status"), [*((verb, 500) for verb in VERBS), *((verb, 200) for verb in VERBS if verb != "get")]
+    )
+    async def test_no_answer_is_read_that_is_longer_than_it_can_be(self, cloud, verb, status):
+        """A refusal neither, of which the beginning is enough."""
+        head = f"HTTP/1.1 {status} X\r\nContent-Range: bytes 5-49/100\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
+        async with ScriptedServer(lambda _: (head + b"x" * (1 << 17), HANG)) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.StoreError):
+                await asyncio.wait_for(VERBS[verb](store), 60)
+            assert len(server.requests) == 1
+
     @pytest.mark.parametrize(
         ("body", "place", "error"),
         [
@@ -276,6 +326,26 @@ class RemoteFaults:
             with pytest.raises(errors.PreconditionFailed):
                 await store.set("k", b"x", if_version=second)
             assert len(server.requests) == 3
+
+    @pytest.mark.parametrize("verb", ["list", "list_dir"])
+    async def test_a_listing_that_turns_in_a_circle(self, cloud, verb):
+        again = cloud.service.page(["a/k"], "again")
+        async with cloud.server(always=again) as server, cloud.make(server.url) as store:
+            with pytest.raises(errors.IntegrityError, match="itself"):
+                await VERBS[verb](store)
+            assert ["again" in request.target for request in server.requests] == [False, True]
+
+    async def test_pages_are_joined(self, cloud):
+        pages = [cloud.service.page([f"a/{number}"], f"t{number + 1}") for number in range(3)]
+        async with cloud.server(*pages, always=cloud.service.page(["a/3"])) as server, cloud.make(server.url) as store:
+            assert await VERBS["list"](store) == ["a/0", "a/1", "a/2", "a/3"]
+            assert [f"t{n}" in request.target for n, request in enumerate(server.requests)] == [False, True, True, True]
+
+    async def test_the_marker_of_an_empty_folder_is_no_key(self, cloud):
+        page = cloud.service.page(["a/", "a/k"])
+        async with cloud.server(always=page) as server, cloud.make(server.url) as store:
+            assert await VERBS["list"](store) == ["a/k"]
+            assert await VERBS["list_dir"](store) == ["k"]
 
     async def test_ranges_of_a_value_that_changes(self, cloud):
         cloud.service.write("k", b"1" * 100, {})
@@ -374,10 +444,15 @@ def certified(folder):
 
 
 def everything_about(error: BaseException) -> str:
-    """What a log might show of an error: its trace, its attributes, and those of its causes."""
+    """What a log or a debugger might show of an error: its trace, its attributes, and those of all behind it."""
     shown = "".join(traceback.format_exception(error))
-    seen: BaseException | None = error
-    while seen is not None:
-        shown += repr(seen) + repr({name: value for name, value in vars(seen).items() if name != "request"})
-        seen = seen.__cause__
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        found = todo.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        shown += repr(found) + repr({name: value for name, value in vars(found).items() if name != "request"})
+        todo += [found.__cause__, found.__context__]
     return shown

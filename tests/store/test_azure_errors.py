@@ -105,12 +105,68 @@ async def test_codes(status, code, kind):
         assert len(server.requests) == 5
 
 
+async def test_metadata_that_azure_would_not_keep_is_refused_before_anything_is_sent(server):
+    bad = ({"Upper": "x"}, {"a-b": "x"}, {"a b": "x"}, {"7a": "x"}, {"": "x"}, {"é": "x"})
+    bad += ({"k": "a\nb"}, {"k": " x"}, {"k": "x "}, {"k": "é"}, {"k": "\x7f"})
+    async with store_on(server, single_put_size=10) as store:
+        for metadata in bad:
+            for value in (b"x", VALUE):  # by one request, and by blocks
+                with pytest.raises(errors.Unsupported):
+                    await store.set("k", value, metadata=metadata)
+        assert server.requests == []
+        kept = {"_a7": "b  c!~", "empty": ""}
+        await store.set("k", b"x", metadata=kept)
+        assert (await store.head("k")).metadata == kept
+
+
+async def test_metadata_is_the_same_whoever_tells_it(server):
+    """Others may write names in upper case, which is none in a header."""
+    async with store_on(server) as store:
+        await store.set("k", VALUE)
+        server.fault = lambda reply: reply.headers.update({"x-ms-meta-Writer": "7", "X-MS-Meta-TWO": "8"})
+        parts = await store.get_ranges("k", [ByteRange(0, 5)])
+        assert parts.metadata == (await store.head("k")).metadata == {"writer": "7", "two": "8"}
+
+
 async def test_milliseconds_to_wait():
     reply = Reply(503, headers={"x-ms-retry-after-ms": "1500", "Retry-After": "9"})
     async with ScriptedServer([reply]) as server, store_on(server) as store:
         with pytest.raises(errors.Throttled) as caught:
             await store.get("k")
     assert caught.value.retry_after == 1.5
+
+
+@pytest.mark.parametrize("name", ["ETag", "Last-Modified", "Content-Length"])
+@pytest.mark.parametrize("value", [None, "nonsense"])
+async def test_a_description_that_is_none(server, name, value):
+    async with store_on(server) as store:
+        await store.set("k", VALUE)
+        server.fault = lambda reply: reply.headers.update({name: value})
+        if (name, value) == ("ETag", "nonsense"):
+            assert (await store.head("k")).version == value
+            return
+        with pytest.raises(errors.Unavailable):
+            await store.head("k")
+
+
+async def test_answers_without_a_version(server):
+    async with store_on(server) as store:
+        await store.set("k", VALUE)
+        server.fault = lambda reply: reply.headers.update({"ETag": None})
+        with pytest.raises(errors.IntegrityError, match="no version"):
+            await store.get_ranges("k", [ByteRange(5, 9), ByteRange(20, 30)])
+        with pytest.raises(errors.Unavailable, match="stored"):
+            await store.set("k", VALUE)
+
+
+async def test_pages_with_blobs_that_have_no_name():
+    for blob in ("<Blob/>", "<Blob><Name/></Blob>", "<Blob><Properties/></Blob>"):
+        body = f"<EnumerationResults><Blobs>{blob}</Blobs><NextMarker/></EnumerationResults>".encode()
+        reply = Reply(200, body, {"Content-Type": "application/xml"})
+        async with ScriptedServer(lambda _, reply=reply: reply) as server, store_on(server) as store:
+            for verb in ("list", "list_dir"):
+                with pytest.raises(errors.Unavailable):
+                    await VERBS[verb](store)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from asynczarr import errors
 from asynczarr.store import GCSStore, open_store
-from asynczarr.types import ByteRange
+from asynczarr.types import ByteRange, ObjectInfo
 
-from .bucket_scripts import GCS
+from .bucket_scripts import GCS, json_error
 from .remote_faults import VALUE, VERBS, Cloud, RemoteFaults, everything_about
 from .scripted_http import Reply, ScriptedServer
 
@@ -27,7 +29,7 @@ class TestFaults(RemoteFaults):
 
         async def renew(token):
             token.access_token = SECRET
-            token._fresh_until = float("inf")
+            token._seconds = float("inf")
 
         monkeypatch.setattr(client._Token, "_renew", renew)
 
@@ -71,6 +73,9 @@ async def test_what_is_sent(server):
         (b"", errors.Unavailable),
         (b"{}", errors.Unavailable),
         (b'{"generation": "7", "siz', errors.Unavailable),
+        (b"[" * 200_000, errors.Unavailable),
+        (b'{"generation": "7", "size": "x"}', errors.IntegrityError),
+        (b'{"generation": "7", "size": null}', errors.IntegrityError),
         (b'{"generation": "7", "size": "99"}', errors.IntegrityError),
         (b'{"generation": "7", "size": "100", "crc32c": "AAAAAA=="}', errors.IntegrityError),
     ],
@@ -80,6 +85,60 @@ async def test_a_write_that_is_not_confirmed(answer, error):
         with pytest.raises(error):
             await store.set("k", VALUE)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("updated", "yesterday"),
+        ("updated", None),
+        ("updated", 7),
+        ("size", "five"),
+        ("size", "9" * 5000),
+        ("size", -5),
+        ("size", None),
+        ("generation", None),
+        ("metadata", ["a"]),
+        ("metadata", {"a": 1}),
+    ],
+)
+async def test_a_description_that_is_none(field, value):
+    good = {"generation": "7", "size": "5", "updated": "2024-05-06T07:08:09.100Z"}
+    answers = [Reply(200, json.dumps(found).encode()) for found in (good, {**good, field: value})]
+    async with ScriptedServer(answers) as server, store_on(server) as store:
+        assert await store.head("k") == ObjectInfo(5, "7", 1714979289.1, {})
+        with pytest.raises(errors.Unavailable, match="describe"):
+            await store.head("k")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"items": None},
+        {"items": [{}]},
+        {"items": [1]},
+        {"items": [{"name": 5}]},
+        {"items": {"name": "k"}},
+        {"prefixes": None},
+        {"prefixes": "k"},
+        {"prefixes": [None]},
+        {"items": [{"name": "k"}], "nextPageToken": 7},
+        [],
+    ],
+)
+async def test_a_page_that_is_none(page):
+    async with ScriptedServer(lambda _: Reply(200, json.dumps(page).encode())) as server, store_on(server) as store:
+        for verb in ("list", "list_dir"):
+            with pytest.raises(errors.Unavailable):
+                await VERBS[verb](store)
+        assert len(server.requests) == 2
+
+
+async def test_a_deletion_that_a_portal_answers(server):
+    async with store_on(server) as store:
+        server.script = lambda _: Reply(200, b"<html><body>Log in, please</body></html>")
+        with pytest.raises(errors.Unavailable):
+            await store.delete("k")
 
 
 async def test_a_write_whose_answer_breaks_off_may_have_been_done():
@@ -108,6 +167,37 @@ async def test_a_bucket_that_is_missing_is_no_missing_key(verb):
     async with ScriptedServer(lambda _: Reply(404, body)) as server, store_on(server) as store:
         with pytest.raises(errors.NotFound, match="bucket"):
             await VERBS[verb](store)
+
+
+MISSING = json_error(404, "No such object: bucket/k", "notFound")
+EMULATED = json_error(404, "Not Found", "Not Found")
+NO_BUCKET = json_error(404, "The specified bucket does not exist.", "notFound")
+NAMED_SO = Reply(404, b"No such object: bucket/bucket does not exist")
+
+
+@pytest.mark.parametrize("replies", [[MISSING], [EMULATED], [NAMED_SO], [Reply(404, b"Not Found"), EMULATED]])
+async def test_a_key_that_is_missing(replies):
+    async with ScriptedServer(replies) as server, store_on(server) as store:
+        assert await store.get("k") is None
+        assert len(server.requests) == len(replies)
+
+
+@pytest.mark.parametrize("replies", [[NO_BUCKET] * 2, [Reply(404), NO_BUCKET], [Reply(404), Reply(404)]])
+async def test_what_is_not_proven_to_be_missing(replies):
+    async with ScriptedServer(replies) as server, store_on(server) as store:
+        with pytest.raises(errors.NotFound):
+            await store.get("k")
+
+
+async def test_a_batch_in_a_bucket_that_is_missing(server):
+    async with store_on(server) as store:
+        for reply, words in ((NO_BUCKET, "bucket"), (Reply(404), "404"), (Reply(404, b"<html>"), "html")):
+            part = b"--b\r\n\r\nHTTP/1.1 404 X\r\n\r\n"
+            body = part + MISSING.body + b"\r\n" + part + reply.body + b"\r\n--b--\r\n"
+            server.script = lambda _, body=body: Reply(200, body)
+            with pytest.raises(errors.NotFound, match=words) as caught:
+                await store.delete_many(["k", "l"])
+            assert caught.value.key == "l"
 
 
 async def test_what_google_says_is_said():
@@ -175,6 +265,45 @@ async def test_a_token_is_fetched_once_and_sent(tmp_path, server):
             await store.get("k0")
         assert len(google.requests) == 1
     assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {SECRET}"}
+
+
+def tokens():
+    """Gives out token-1, token-2, ..., each good for an hour."""
+
+    def script(_):
+        script.given += 1
+        token = {"access_token": f"token-{script.given}", "expires_in": 3600}
+        return Reply(200, json.dumps(token).encode(), {"Content-Type": "application/json"})
+
+    script.given = 0
+    return script
+
+
+async def test_a_token_that_is_refused_is_not_sent_again(tmp_path, server):
+    service = server.script
+    server.script = lambda asked: Reply(401) if asked.headers["authorization"] == "Bearer token-1" else service(asked)
+    async with ScriptedServer(tokens()) as google:
+        file = credentials(tmp_path / "key.json", google.url)
+        async with GCSStore("bucket", api_root=server.url, service_file=file) as store:
+            refused = await asyncio.gather(*(store.head("k") for _ in range(5)), return_exceptions=True)
+            assert {type(error) for error in refused} == {errors.Unauthenticated}
+            assert await asyncio.gather(*(store.head("k") for _ in range(5))) == [None] * 5
+        assert len(google.requests) == 2
+
+
+async def test_a_token_grows_old_while_the_machine_sleeps(tmp_path, server, monkeypatch):
+    from asynczarr.store.gcs import client
+
+    ahead = {}
+    clocks = {name: lambda name=name: getattr(time, name)() + ahead[name] for name in ("monotonic", "time")}
+    monkeypatch.setattr(client, "time", SimpleNamespace(**clocks))
+    async with ScriptedServer(tokens()) as google:
+        file = credentials(tmp_path / "key.json", google.url)
+        async with GCSStore("bucket", api_root=server.url, service_file=file) as store:
+            for monotonic, wall, given in ((0, 0, 1), (0, 1000, 1), (0, 3000, 2), (3000, 0, 3)):
+                ahead.update(monotonic=monotonic, time=wall)
+                await store.head("k")
+                assert len(google.requests) == given
 
 
 @pytest.mark.parametrize(

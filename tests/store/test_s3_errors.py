@@ -7,6 +7,7 @@ import email.utils
 import logging
 import pickle
 import time
+from xml.etree import ElementTree
 
 import aiohttp
 import pytest
@@ -29,11 +30,11 @@ from asynczarr.errors import (
     Unavailable,
     Unsupported,
 )
-from asynczarr.middleware import Resume
+from asynczarr.middleware import Idempotency, Resume
 from asynczarr.store import S3Store
 from asynczarr.store.answer import watch_answer
 from asynczarr.store.network.checksums import crc32c
-from asynczarr.types import ByteRange
+from asynczarr.types import ByteRange, ObjectInfo
 
 from ..servers.base import free_port
 from .scripted_http import CLOSE, HANG, RESET, ScriptedServer, answer
@@ -148,6 +149,12 @@ async def test_the_time_to_wait_is_told(server, store):
     assert (await failure(store.get("a/k"))).retry_after is None
 
 
+@pytest.mark.parametrize("date", ["garbage", "0", "Mon, 32 Foo 2020 00:00:00 GMT"])
+async def test_a_date_that_is_none(server, store, date):
+    server.script = lambda request: answer(200, length=5, ETag='"v1"', Last_Modified=date)
+    assert await store.head("a/k") == ObjectInfo(5, "v1", None, {})
+
+
 async def test_missing_is_not_failed(server, store):
     server.script = lambda request: answer(404, said("NoSuchKey"))
     assert await store.get("a/k") is None
@@ -158,6 +165,14 @@ async def test_missing_is_not_failed(server, store):
     server.script = lambda request: answer(404)
     assert await store.head("a/k") is None
     assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "head"])
+async def test_a_404_without_a_word_is_not_missing(server, store, verb):
+    """Some proxies answer so for every address. Only to HEAD does S3 itself."""
+    server.script = lambda request: answer(404)
+    assert type(await failure(VERBS[verb](store))) is NotFound
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(412, "PreconditionFailed"), (409, "ConditionalRequestConflict")])
@@ -290,10 +305,21 @@ async def test_nothing_is_read_that_is_longer_than_it_can_be(server, store):
         assert type(await failure(READS["get a range"](store))) is IntegrityError
     server.script = lambda request: endless(200)
     assert type(await failure(READS["list"](store))) is IntegrityError
-    assert type(await failure(WRITES["delete_many"](store))) is IntegrityError
+    for write in ("set", "delete", "delete_many"):
+        assert type(await failure(WRITES[write](store))) is IntegrityError
     server.script = lambda request: (answer(403, b"x" * (1 << 17), length=1 << 40), HANG)
     assert type(await failure(store.get("a/k"))) is Forbidden
-    assert len(server.requests) == 5
+    assert len(server.requests) == 7
+
+
+@pytest.mark.parametrize("status", [202, 204, 205, 416])
+async def test_an_answer_that_brings_no_value_is_no_empty_one(server, store, status):
+    """A whole value is asked for without a range, which 416 could not be about."""
+    server.script = lambda request: answer(status, ETag='"v1"')
+    await failure(store.get("a/k"))
+    await failure(store.head("a/k"))
+    assert len(server.requests) == 2
+    await failure(store.get_ranges("a/k", [ByteRange()]))
 
 
 async def test_an_error_that_comes_in_pieces_is_read_to_its_end(server, store):
@@ -400,6 +426,78 @@ async def test_foreign_names_are_left_out(server, store):
         200, f"<ListBucketResult><EncodingType>url</EncodingType>{keys}</ListBucketResult>".encode()
     )
     assert await drain(store.list()) == ["a/k"]
+
+
+@pytest.mark.parametrize("verb", ["list", "list_dir"])
+async def test_a_listing_that_turns_in_a_circle(server, store, verb):
+    page = ENDLESS.replace(b"</ListB", b"<NextContinuationToken>t</NextContinuationToken></ListB")
+    server.script = lambda request: answer(200, page)
+    assert type(await failure(READS[verb](store))) is IntegrityError
+    assert len(server.requests) == 2
+
+
+async def test_the_marker_of_an_empty_folder_is_no_key(server, store):
+    """As the console of AWS makes them."""
+    keys = "<Contents><Key>root/a/</Key></Contents><Contents><Key>root/a/k</Key></Contents>"
+    server.script = lambda request: answer(200, f"<ListBucketResult>{keys}</ListBucketResult>".encode())
+    assert await READS["list"](store) == ["a/k"]
+    assert await READS["list_dir"](store) == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (said("InternalError"), Unavailable),
+        (said("SlowDown"), Throttled),
+        (said("AccessDenied"), Forbidden),
+        (b"<html><body>Log in, please</body></html>", IntegrityError),
+        (b"<ListBucketResult/>", IntegrityError),
+        (b"", IntegrityError),
+    ],
+)
+async def test_an_answer_to_a_batch_that_is_none(server, store, body, kind):
+    server.script = lambda request: answer(200, body)
+    assert type(await failure(WRITES["delete_many"](store))) is kind
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": '"v1"'}], ids=["without a version", "with one"])
+async def test_a_write_that_failed_behind_a_good_status(server, store, headers):
+    server.script = lambda request: answer(200, said("InternalError"), **headers)
+    for verb in ("set", "create", "swap", "delete"):
+        assert type(await failure(WRITES[verb](store))) is Unavailable
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Log in, please</body></html>"])
+async def test_a_write_that_is_not_confirmed(server, store, body):
+    server.script = lambda request: answer(200, body)
+    assert type(await failure(store.set("a/k", b"x"))) is Unavailable
+
+
+async def test_a_write_that_is_not_confirmed_is_read_back(server, store):
+    stamps = {}
+
+    def script(request):
+        if request.method == "PUT":
+            stamps.update({name: value for name, value in request.headers.items() if name.startswith("x-amz-meta-")})
+            return answer(200, said("InternalError"))
+        return answer(200, length=1, ETag='"v1"', **stamps)
+
+    server.script = script
+    assert await Idempotency(store).set("a/k", b"x", create=True) == "v1"
+    assert [request.method for request in server.requests] == ["PUT", "HEAD"]
+
+
+async def test_keys_that_xml_cannot_hold_are_deleted_one_by_one(server, store):
+    server.script = lambda request: answer(200, b"<DeleteResult/>") if request.method == "POST" else answer(204)
+    await store.delete_many(["a/k", "odd\ufffe", "odd\uffff", "a/l", "fine\ufffd\U0001ffff", "odd\ufffe"])
+    *singles, batch = server.requests
+    assert [(request.method, request.target) for request in singles] == [
+        ("DELETE", "/bucket/root/odd%EF%BF%BE"),
+        ("DELETE", "/bucket/root/odd%EF%BF%BF"),
+    ]
+    keys = [key.text for key in ElementTree.fromstring(batch.body).iter("Key")]
+    assert keys == ["root/a/k", "root/a/l", "root/fine\ufffd\U0001ffff"]
 
 
 async def test_batch_delete_names_the_key_that_failed(server, store):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,8 +14,10 @@ from azure.storage.blob.aio import ContainerClient
 
 from ...errors import StoreError, Truncated, Unauthenticated, Unavailable
 from ...types import ByteRange, ObjectInfo, Version
+from ..network.metadata import user_metadata
 from ..network.pinned import Reading
 from ..network.ranges import verify_range
+from ..network.remote import Page
 from ..network.session import Session
 from ..network.threads import THREADS
 from ..network.together import together
@@ -118,7 +120,7 @@ class Client:
             answer = await self._container.get_blob_client(name).upload_blob(
                 data, overwrite=True, metadata=dict(metadata or {}), **condition
             )
-        return str(answer["etag"])
+        return _version_in(answer)
 
     async def put_blocks(
         self, name: str, blocks: Sequence[bytes], metadata: Mapping[str, str] | None, condition: Mapping[str, Any]
@@ -131,7 +133,7 @@ class Client:
             answer = await blob.commit_block_list(
                 [BlobBlock(block) for block in names], metadata=dict(metadata or {}), **condition
             )
-        return str(answer["etag"])
+        return _version_in(answer)
 
     async def download(self, name: str, byte_range: ByteRange, condition: Mapping[str, Any]) -> Reading:
         """One range by one request."""
@@ -141,30 +143,31 @@ class Client:
             answer = response.http_response
             if answer.status_code == 206:
                 _, size = verify_range(206, answer.headers, byte_range)
-                metadata = {
-                    name[len(_META) :].lower(): value
-                    for name, value in answer.headers.items()
-                    if name[: len(_META)].lower() == _META
-                }
-                found.append(Reading(answer.content, size or 0, answer.headers["ETag"], metadata=metadata))
+                metadata = user_metadata(answer.headers, _META)
+                version = answer.headers.get("ETag") or None
+                found.append(Reading(answer.content, size or 0, version, metadata=metadata))
 
         blob = self._container.get_blob_client(name)
         try:
             with translated():
                 await blob.download_blob(byte_range.start, byte_range.length, raw_response_hook=look, **condition)
+                return found[0]
         except NoBytes as error:  # Azurite answers so if the range begins where the blob ends
             info = await self.head(name)
             start, stop = byte_range.resolve(info.size)
             if start < stop or info.version != error.args[0].get("ETag"):
                 raise Truncated("no bytes arrived") from None
             return Reading(b"", info.size, info.version)
-        return found[0]
 
     async def head(self, name: str) -> ObjectInfo:
         """Size, version and metadata by one request."""
         with translated():
             found = await self._container.get_blob_client(name).get_blob_properties()
-        return ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), found.metadata or {})
+            metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
+            info = ObjectInfo(found.size, found.etag, found.last_modified.timestamp(), metadata)
+        if info.size is None or info.version is None:  # whatever the library says of their types
+            raise Unavailable("the answer does not describe a blob")
+        return info
 
     async def delete(self, name: str, condition: Mapping[str, Any]) -> None:
         """Delete a blob by one request."""
@@ -173,31 +176,28 @@ class Client:
 
     async def delete_batch(self, names: Sequence[str]) -> list[StoreError | None]:
         """Delete up to 256 blobs by one request; what became of each."""
-        with translated():
+        with translated(blob=False):
             answers = await self._container.delete_blobs(*names, raise_on_any_failure=False)
             found = [error_of(answer.status_code, answer.headers) async for answer in answers]
         if len(found) != len(names):
             raise Unavailable(f"{len(found)} answers to {len(names)} deletions")
         return [error if isinstance(error, StoreError) else None for error in found]
 
-    async def names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        """Names that begin with `start`, or names and prefixes up to the next ``/``; one request for 1,000."""
+    async def page(self, start: str, token: str, *, flat: bool) -> Page:
+        """See ``RemoteStore``."""
         options: dict[str, Any] = {
             "name_starts_with": start or None,
             "include": ["metadata"],
             "results_per_page": _PAGE,
         }
         container = self._container
-        pages = container.list_blobs(**options) if flat else container.walk_blobs(delimiter="/", **options)
-        items = pages.__aiter__()
-        while True:
-            with translated():
-                item = await anext(items, None)
-            if item is None:
-                return
-            # Accounts with a hierarchical namespace list their folders as blobs.
-            if not (getattr(item, "metadata", None) or {}).get("hdi_isfolder"):
-                yield item.name
+        listing = container.list_blobs(**options) if flat else container.walk_blobs(delimiter="/", **options)
+        pages: Any = listing.by_page(token or None)
+        with translated(blob=False):
+            names = [item.name async for item in await anext(pages) if not _is_folder(item)]
+        if not all(isinstance(name, str) for name in names):
+            raise Unavailable("a listing with blobs that have no name")
+        return Page(names, pages.continuation_token or "")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -205,6 +205,18 @@ class Client:
         await self._session.aclose()
         if self._identity is not None:
             await self._identity.close()
+
+
+def _version_in(answer: Mapping[str, Any]) -> Version:
+    """The version that the answer to a write tells."""
+    if not answer.get("etag"):
+        raise Unavailable("the service does not say what it has stored")
+    return str(answer["etag"])
+
+
+def _is_folder(item: Any) -> bool:
+    """Accounts with a hierarchical namespace list their folders as blobs."""
+    return bool((getattr(item, "metadata", None) or {}).get("hdi_isfolder"))
 
 
 def _default_credential() -> Any:

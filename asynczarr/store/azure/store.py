@@ -7,17 +7,18 @@ the value with the last request. Blocks of a write that broke off are never seen
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ...errors import AlreadyExists, PreconditionFailed
+from ...errors import AlreadyExists, NotFound, PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import frozen
+from ..network.metadata import verify_metadata
 from ..network.pinned import Reading
 from ..network.ranges import PastTheEnd
-from ..network.remote import RemoteStore
+from ..network.remote import Page, RemoteStore
 from ..sessions import PerLoop
 from .account import Credentials, find_account, parts_of_url
 
@@ -28,6 +29,7 @@ __all__ = ["AzureStore"]
 
 _BATCH = 256
 _BLOCK = 16 << 20
+_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
 _ETAG = re.compile(r'"[^"]+"').fullmatch
 
 
@@ -119,10 +121,13 @@ class AzureStore(RemoteStore):
     ) -> Version | None:
         """See ``Store.set``. One request up to `single_put_size`, above it one for 16 MiB and one more.
 
-        The names of metadata must be those of C#: letters, digits and underscores.
+        Raises:
+            Unsupported: metadata that Azure would refuse or change. Names are those of C#, in lower case, since headers
+                have none: letters, digits and underscores, and no digit first. Values are printable ASCII.
         """
         one_condition(create, if_version)
         with self._writing(key):
+            verify_metadata(metadata or {}, _NAME, "lower-case letters, digits and underscores, no digit first,")
             client = await self._clients.get()
             condition = client.if_absent() if create else client.if_same(_etag(if_version))
             data = frozen(value)
@@ -132,7 +137,8 @@ class AzureStore(RemoteStore):
                 blocks = [data[begin : begin + _BLOCK] for begin in range(0, len(data), _BLOCK)]
                 return await client.put_blocks(self._prefix + key, blocks, metadata, condition)
             except self._missing as error:
-                raise PreconditionFailed("the key is missing") from error
+                expect(None, if_version)
+                raise NotFound("HTTP status 404 for a write") from error
             except PreconditionFailed as error:
                 if create:
                     raise AlreadyExists("the key exists") from error
@@ -189,10 +195,9 @@ class AzureStore(RemoteStore):
         except self._missing:
             return None
 
-    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
         client = await self._clients.get()
-        async for name in client.names(start, flat=flat):
-            yield name
+        return await client.page(start, token, flat=flat)
 
 
 def _etag(version: Version | None) -> Version | None:

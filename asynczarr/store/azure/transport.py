@@ -24,7 +24,7 @@ from ...errors import (
 from ...types import ByteRange
 from ..answer import answer_awaited, answer_begins
 from ..network.body import read_body
-from ..network.exchange import failure_of, wait_of
+from ..network.exchange import failure_of, read_message, wait_of
 from ..network.ranges import PastTheEnd, verify_range
 from ..network.session import connection_error
 
@@ -72,18 +72,25 @@ class Transport(AioHttpTransport):
         reading = request.method == "GET"
         if reading:
             answer_awaited()
+        response: Any = None
+        cause: Exception | None = None
         try:
-            response: Any = await super().send(request, stream=True, **config)
+            response = await super().send(request, stream=True, **config)
         except AzureError as error:
-            cause = error.inner_exception
-            raise connection_error(cause if isinstance(cause, Exception) else error) from cause or error
+            inner = error.inner_exception
+            cause = inner if isinstance(inner, Exception) else error
+        if cause is not None:  # not raised in the block above: the words of the library may hold a signature
+            raise connection_error(cause) from cause
         answer = response.internal_response
         part = _RANGE(request.headers.get("x-ms-range", ""))
         length = None
         if part and response.status_code == 416:  # the library would ask again
             answer.close()
+            code = response.headers.get("x-ms-error-code", "")
+            if code != "InvalidRange":  # the library asks for a range also where the whole blob is wanted
+                raise failure_of(416, response.headers, code)
             raise PastTheEnd(response.headers.get("ETag"))
-        if part and response.status_code < 300 and answer.content_length == 0:
+        if part and response.status_code == 206 and answer.content_length == 0:
             raise NoBytes(response.headers)
         if part and response.status_code < 300:
             try:
@@ -94,12 +101,13 @@ class Transport(AioHttpTransport):
         if reading:
             answer_begins(answer.content_length or 0)
         response.headers.pop("Content-Encoding", None)  # what is stored is wanted as it is
-        version = response.headers.get("ETag") if part else None
         if request.method == "HEAD":
             answer.release()
             response._content = b""
+        elif part and response.status_code < 300:
+            response._content = await read_body(answer, length=length, version=response.headers.get("ETag"))
         else:
-            response._content = await read_body(answer, length=length, version=version, reading=reading)
+            response._content = await read_message(answer)
         if response.status_code >= 400:  # for want of a charset, the library would try all encodings that it knows
             response.headers["Content-Type"] = "application/xml; charset=utf-8"
         return response
@@ -111,8 +119,8 @@ class Transport(AioHttpTransport):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Around calls of the library: raises ``Missing`` or one of our errors."""
+def translated(*, blob: bool = True) -> Iterator[None]:
+    """Around calls of the library: raises one of our errors, or ``Missing`` if they are about one `blob`."""
     try:
         yield
     except StoreError:
@@ -121,6 +129,8 @@ def translated() -> Iterator[None]:
         response: Any = getattr(error, "response", None)
         if response is not None:
             failure = error_of(response.status_code, response.headers)
+            if isinstance(failure, Missing) and not blob:
+                failure = NotFound("HTTP status 404: BlobNotFound, and no blob was asked for")
         elif isinstance(error, ClientAuthenticationError):
             failure = Unauthenticated(str(error))
         else:
@@ -134,7 +144,12 @@ def error_of(status: int, headers: Mapping[str, str]) -> Exception | None:
         return None
     code = headers.get("x-ms-error-code", "")
     if status == 404:
-        return NotFound("the container does not exist") if code == "ContainerNotFound" else Missing()
+        if code == "BlobNotFound":
+            return Missing()
+        missing_container = code == "ContainerNotFound"
+        return NotFound(
+            "the container does not exist" if missing_container else f"HTTP status 404: {code}".rstrip(": ")
+        )
     if status == 503:
         return Throttled(f"HTTP status 503: {code}", retry_after=wait_of(headers))
     if code in _CODES:

@@ -40,7 +40,9 @@ __all__ = ["Client", "Missing", "Options", "connect", "failure"]
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 _TOKEN_TIMEOUT = 10
 _REFRESH_AFTER = 0.8  # of the life of a token
+_NO_OBJECT = re.compile(r"No such object\b").match
 _NO_BUCKET = re.compile(r"bucket does not exist", re.IGNORECASE).search
+_NOT_FOUND = re.compile(r'"reason":\s*"not ?found"', re.IGNORECASE).search
 _MESSAGE = re.compile(r'"message":\s*"([^"]*)"').search
 _TOO_FAST = re.compile(r'"reason":\s*"(?:rate|userRate)LimitExceeded"').search
 
@@ -110,14 +112,18 @@ class Client:
             PastTheEnd: `byte_range` begins where the object has ended.
         """
         sent = dict(headers or {})
-        if self._token is not None:
-            sent["Authorization"] = f"Bearer {await self._token.get()}"
-        if byte_range is not None and (asked := range_header(byte_range)):
+        token = None if self._token is None else await self._token.get()
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        asked = None if byte_range is None else range_header(byte_range)
+        if asked is not None:
             sent["Range"] = asked
         request = self._session.request(method, self._root + path, params=params, headers=sent, data=body)
         answer = await exchange(request, byte_range=byte_range, version=generation_of)
-        if byte_range is not None and answer.status == 416:
+        if answer.status == 416 and asked is not None:
             raise PastTheEnd(generation_of(answer.headers))
+        if answer.status == 401 and self._token is not None:
+            self._token.forget(token)
         if not 200 <= answer.status < 300:
             raise failure(answer.status, answer.headers, answer.body.decode("utf-8", "replace"))
         return answer
@@ -133,23 +139,34 @@ class _Token(Token):
     def __init__(self, service_file: str | None, session: Any) -> None:
         super().__init__(service_file=service_file, session=session, scopes=_SCOPES)
         self._lock = asyncio.Lock()
-        self._fresh_until = 0.0
+        self._begun = 0.0, 0.0
+        self._seconds = 0.0
 
     async def get(self) -> str | None:
-        if time.monotonic() >= self._fresh_until:
+        if not self._fresh():
             async with self._lock:
-                if time.monotonic() >= self._fresh_until:
+                if not self._fresh():
                     await self._renew()
         return self.access_token
 
+    def forget(self, token: str | None) -> None:
+        """The service has refused this one: the next request fetches another, unless one has come meanwhile."""
+        if token == self.access_token:
+            self._seconds = 0.0
+
+    def _fresh(self) -> bool:
+        # One clock stands still while the machine sleeps, the other can be set back.
+        monotonic, wall = self._begun
+        return max(time.monotonic() - monotonic, time.time() - wall) < self._seconds
+
     async def _renew(self) -> None:
-        begin = time.monotonic()
+        begun = time.monotonic(), time.time()
         try:
             answer = await self.refresh(timeout=_TOKEN_TIMEOUT)
         except Exception as error:
             raise self._error(error) from error
         self.access_token: str | None = answer.value
-        self._fresh_until = begin + _REFRESH_AFTER * answer.expires_in
+        self._begun, self._seconds = begun, _REFRESH_AFTER * answer.expires_in
 
     def _error(self, error: Exception) -> StoreError:
         """Whatever went wrong, the request that the token was for has not been sent."""
@@ -175,10 +192,13 @@ def _token(service_file: str | None, session: aiohttp.ClientSession) -> _Token:
 
 def failure(status: int, headers: Mapping[str, str], text: str) -> Exception:
     """What a status of 300 and above stands for, with the text of the answer."""
-    if status == 404:
-        return NotFound("the bucket does not exist") if _NO_BUCKET(text) else Missing()
     found = _MESSAGE(text)
     said = (found[1] if found else text)[:300]
+    if status == 404:
+        # The documentation of Google shows an error that names nothing, and fake-gcs-server sends it.
+        if _NO_OBJECT(said) or (said == "Not Found" and _NOT_FOUND(text)):
+            return Missing()
+        return NotFound("the bucket does not exist" if _NO_BUCKET(said) else f"HTTP status 404: {said}".rstrip(": "))
     if status == 403:
         return (Throttled if _TOO_FAST(text) else Forbidden)(f"HTTP status 403: {said}")
     if status == 400 and "crc32c" in text.lower():

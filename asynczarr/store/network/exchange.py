@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -15,9 +16,11 @@ from .ranges import verify_range
 from .session import connection_error
 from .statuses import retry_after, status_error
 
-__all__ = ["Answer", "exchange", "failure_of", "wait_of"]
+__all__ = ["Answer", "exchange", "failure_of", "read_message", "wait_of"]
 
 _ERROR_BYTES = 64 << 10  # of what a service says about a refusal
+_MESSAGE_BYTES = 32 << 20  # a page of 1,000 names of the longest has 4 MiB, one of Azure with all metadata 12
+_MILLISECONDS = re.compile(r"[0-9]{1,15}").fullmatch
 
 
 class Answer(NamedTuple):
@@ -41,7 +44,6 @@ async def exchange(
     *,
     byte_range: ByteRange | None = None,
     version: Callable[[Mapping[str, str]], Version | None] | None = None,
-    most: int | None = None,
 ) -> Answer:
     """Await one request of a session and its answer, whatever the status.
 
@@ -49,13 +51,12 @@ async def exchange(
         request: the call of the session.
         byte_range: what was asked for, if it reads a value. Another range in its place is not downloaded.
         version: finds the version of the value in the headers of its answer.
-        most: bytes that the body of an answer of success may have.
 
     Raises:
         ConnectionFailed: `sent` is false only if no connection was made.
         AttemptTimeout: the same.
         Truncated: the body of a read broke off; with what came.
-        IntegrityError: the range was ignored, or the body is longer than it may be.
+        IntegrityError: the range was ignored, the answer is not one to a read, or the body is longer than it may be.
     """
     if byte_range is not None:
         answer_awaited()
@@ -67,12 +68,9 @@ async def exchange(
     if response.method == "HEAD":
         response.release()
         return Answer(status, headers, b"", response.content_length or 0)
-    reading = response.method == "GET"
-    if status >= 300:
-        return Answer(status, headers, await read_body(response, most=_ERROR_BYTES, reading=reading), 0)
-    if byte_range is None:
-        body = await _bounded(response, most, reading)
-        return Answer(status, headers, body, len(body))
+    if status >= 300 or byte_range is None:
+        body = await read_message(response)
+        return Answer(status, headers, body, len(body) if status < 300 else 0)
     try:
         length, size = verify_range(status, headers, byte_range)
     except IntegrityError:
@@ -83,16 +81,22 @@ async def exchange(
     return Answer(status, headers, body, len(body) if size is None else size)
 
 
-async def _bounded(response: aiohttp.ClientResponse, most: int | None, reading: bool) -> bytes:
-    if most is None:
-        return await read_body(response, reading=reading)
+async def read_message(response: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer that brings no value; of a refusal the beginning.
+
+    Raises:
+        IntegrityError: it is longer than any such answer can be.
+    """
+    reading = response.method == "GET"
+    if response.status >= 300:
+        return await read_body(response, most=_ERROR_BYTES, reading=reading)
     length = response.content_length
     body = b""
-    if length is None or length <= most:
-        body = await read_body(response, most=most + 1, reading=reading)
-    if (length or len(body)) > most:
+    if length is None or length <= _MESSAGE_BYTES:
+        body = await read_body(response, most=_MESSAGE_BYTES + 1, reading=reading)
+    if (length or len(body)) > _MESSAGE_BYTES:
         response.close()
-        raise IntegrityError(f"an answer of more than {most} bytes")
+        raise IntegrityError(f"an answer of more than {_MESSAGE_BYTES} bytes")
     return body
 
 
@@ -108,4 +112,4 @@ def failure_of(status: int, headers: Mapping[str, str], said: str) -> StoreError
 def wait_of(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks to wait, if it does so in a way that can be understood."""
     milliseconds = headers.get("x-ms-retry-after-ms", "")
-    return int(milliseconds) / 1000 if milliseconds.isdecimal() else retry_after(headers)
+    return int(milliseconds) / 1000 if _MILLISECONDS(milliseconds) else retry_after(headers)

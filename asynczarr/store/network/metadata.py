@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...errors import Unsupported
 
-__all__ = ["hyphens", "underscores", "verify_metadata"]
+__all__ = ["hyphens", "underscores", "user_metadata", "verify_metadata"]
 
 _NAME = re.compile(r"[a-z0-9_]+").fullmatch
 _VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?").fullmatch
 
 
-def verify_metadata(metadata: Mapping[str, str]) -> None:
+def user_metadata(headers: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """What stands in headers whose names begin with `prefix`, in lower case, ``x-``."""
+    size = len(prefix)
+    return {
+        name[size:].lower(): value
+        for name, value in headers.items()
+        if name[0] in "xX" and name[:size].lower() == prefix
+    }
+
+
+def verify_metadata(
+    metadata: Mapping[str, str],
+    good: Callable[[str], object] = _NAME,
+    names: str = "lower-case letters, digits and underscores",
+) -> None:
     """Check that all of it comes back as it was.
 
+    Args:
+        metadata: to be written.
+        good: whether a name is kept.
+        names: what these are, in words.
+
     Raises:
-        Unsupported: a name or value that would come back changed.
+        Unsupported: any other name, or a value that is not printable ASCII without outer spaces.
     """
     for name, value in metadata.items():
-        if not _NAME(name):
-            raise Unsupported(f"names of metadata are lower-case letters, digits and underscores here, not {name!r}")
+        if not good(name):
+            raise Unsupported(f"names of metadata are {names} here, not {name!r}")
         if not _VALUE(value):
-            raise Unsupported(f"values of metadata are printable ASCII here, which that of {name!r} is not")
+            raise Unsupported(f"values of metadata are printable ASCII without outer spaces, unlike that of {name!r}")
 
 
 def hyphens(name: str) -> str:

@@ -39,8 +39,10 @@ def verify_range(status: int, headers: Mapping[str, str], byte_range: ByteRange)
     """Bytes that the body of an answer of success has to have, and those of the whole value, where it tells.
 
     Raises:
-        IntegrityError: it is for another range than the one asked for.
+        IntegrityError: it is for another range than the one asked for, or its status is none that brings a value.
     """
+    if status not in (200, 206):
+        raise IntegrityError(f"HTTP status {status} does not bring a value")
     length = headers.get("Content-Length", "")
     told = int(length) if length.isdecimal() else None
     if status != 206:

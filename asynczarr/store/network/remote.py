@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
-from ...errors import PreconditionFailed
+from ...errors import IntegrityError, PreconditionFailed
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from ..base import Capabilities
 from ..conditions import expect
@@ -15,9 +16,21 @@ from ..keys import is_valid_key, validate_prefix
 from .pinned import Reading, read_ranges
 from .ranges import PastTheEnd
 
-__all__ = ["RemoteStore"]
+__all__ = ["Page", "RemoteStore"]
 
 _AT_ONCE = 32
+
+
+class Page(NamedTuple):
+    """One answer to a listing.
+
+    Attributes:
+        names: keys and common prefixes, with the prefix of the store.
+        following: token of the next page, empty if this is the last.
+    """
+
+    names: list[str]
+    following: str
 
 
 class RemoteStore(GuardedStore):
@@ -78,7 +91,7 @@ class RemoteStore(GuardedStore):
     async def list_dir(self, prefix: str = "") -> AsyncIterator[str]:
         """See ``Store.list_dir``. One request for 1,000 names."""
         async for name in self._listed(prefix, flat=False):
-            if is_valid_key(name.removesuffix("/")):
+            if name != prefix and is_valid_key(name.removesuffix("/")):  # the marker of an empty folder is no child
                 yield name[len(prefix) :]
 
     @abstractmethod
@@ -95,14 +108,28 @@ class RemoteStore(GuardedStore):
         """Size, version and metadata, by one request."""
 
     @abstractmethod
-    def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        """Full names that begin with `start`, or names and prefixes up to the next ``/`` after it, page by page."""
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
+        """Names that begin with `start`, or names and prefixes up to the next ``/`` after it, by one request.
+
+        Args:
+            start: with the prefix of the store.
+            token: of this page, empty for the first one.
+            flat: names alone.
+        """
 
     async def _listed(self, prefix: str, *, flat: bool) -> AsyncIterator[str]:
         with self._listing(prefix):
-            async for name in self._names(self._prefix + prefix, flat=flat):
-                if name.startswith(self._prefix):
-                    yield name[len(self._prefix) :]
+            page = Page([], "")
+            while True:
+                asked = page.following
+                page = await self._page(self._prefix + prefix, asked, flat=flat)
+                for name in page.names:
+                    if name.startswith(self._prefix):
+                        yield name[len(self._prefix) :]
+                if not page.following:
+                    return
+                if page.following == asked:
+                    raise IntegrityError("a page of a listing that names itself as the next one")
 
     async def _read(self, key: str, byte_range: ByteRange, version: Version | None) -> Reading | None:
         """One range, with size and version of the value also where the range is empty or past the end."""

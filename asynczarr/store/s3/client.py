@@ -69,7 +69,6 @@ class S3Client:
         body: BytesLike = b"",
         verified: bool = False,
         byte_range: ByteRange | None = None,
-        most: int | None = None,
     ) -> Answer | None:
         """Send one request, once, and read the answer; ``None`` if the key is missing.
 
@@ -80,7 +79,6 @@ class S3Client:
             body: flat bytes.
             verified: a header is a checksum of the body, so that TLS and a signature of the headers are enough.
             byte_range: which part of a value to read, that is not empty.
-            most: bytes that the body of the answer may have.
 
         Raises:
             PastTheEnd: `byte_range` begins where the value has ended.
@@ -88,7 +86,8 @@ class S3Client:
         """
         url = self._bucket.url + path
         signed = {**self._headers, **headers} if headers else self._headers.copy()
-        if byte_range is not None and (asked := range_header(byte_range)):
+        asked = None if byte_range is None else range_header(byte_range)
+        if asked is not None:
             signed["Range"] = asked
         if self._bucket.credentials is not None:
             payload = EMPTY_SHA256_HASH
@@ -102,12 +101,12 @@ class S3Client:
             signed["Content-Length"] = str(len(body))
             data = _pieces(memoryview(body))
         sending = self._session.request(method, URL(url, encoded=True), headers=signed, data=data)
-        answer = await exchange(sending, byte_range=byte_range, version=etag_of, most=most)
+        answer = await exchange(sending, byte_range=byte_range, version=etag_of)
         if answer.status < 300:
             return answer
-        if answer.status == 416 and byte_range is not None:
+        if answer.status == 416 and asked is not None:
             raise PastTheEnd(etag_of(answer.headers))
-        if answer.status == 404 and says_missing(answer.body):
+        if answer.status == 404 and (method == "HEAD" or says_missing(answer.body)):  # HEAD has no body that could say
             return None
         raise refusal(answer.status, answer.headers, answer.body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ...errors import (
     Forbidden,
@@ -18,9 +18,9 @@ from ...errors import (
     Unsupported,
 )
 from ..network.statuses import retry_after
-from .xml import error_of
+from .xml import error_of, parsed
 
-__all__ = ["refusal", "refusal_of_code", "says_missing"]
+__all__ = ["errors_of_deletion", "refusal", "refusal_of_code", "says_missing"]
 
 
 _THROTTLED = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded")
@@ -51,7 +51,7 @@ _BY_STATUS: Mapping[int, type[StoreError]] = {
 
 def says_missing(body: bytes) -> bool:
     """Whether a 404 is about the key. That of a bucket, or of a server that is not S3, is a failure."""
-    return not body or error_of(body)[0] == "NoSuchKey"
+    return error_of(body)[0] == "NoSuchKey"
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> StoreError:
@@ -72,6 +72,24 @@ def refusal_of_code(code: str, message: str, status: int = 0) -> StoreError:
         return Throttled(_told(status, code, message))
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or (Unavailable if status >= 500 else StoreError)
     return kind(_told(status, code, message))
+
+
+def errors_of_deletion(body: bytes) -> Iterator[tuple[str, StoreError]]:
+    """Each key of a batch that was not deleted, and why.
+
+    Raises:
+        StoreError: the answer is an error about the batch as a whole.
+        IntegrityError: it is not the answer to such a batch.
+    """
+    root = parsed(body)
+    if root.tag.rpartition("}")[2] == "Error":
+        raise refusal_of_code(*error_of(body))
+    if root.tag.rpartition("}")[2] != "DeleteResult":
+        raise IntegrityError("an answer to a deletion that is none")
+    for error in root.iterfind("{*}Error"):
+        code = error.findtext("{*}Code") or ""
+        if code != "NoSuchKey":
+            yield error.findtext("{*}Key") or "", refusal_of_code(code, error.findtext("{*}Message") or "")
 
 
 def _told(status: int, code: str, message: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from ...errors import IntegrityError
 from ...types import BytesLike, ObjectInfo, Version
 from ..network.checksums import crc32c
-from ..network.metadata import hyphens, underscores, verify_metadata
+from ..network.metadata import hyphens, underscores, user_metadata, verify_metadata
+from ..network.statuses import http_date
 
 __all__ = ["CRC32C", "crc32c_of", "etag_of", "info_of", "metadata_headers", "metadata_of", "verify_crc32c"]
 
@@ -22,22 +22,18 @@ def etag_of(headers: Mapping[str, str]) -> Version | None:
     return headers.get("ETag", "").strip('"') or None
 
 
-def info_of(headers: Mapping[str, str]) -> ObjectInfo:
-    """What the answer to HEAD says of a value."""
+def info_of(status: int, headers: Mapping[str, str]) -> ObjectInfo:
+    """What an answer of success to HEAD says of a value."""
+    if status != 200:
+        raise IntegrityError(f"HTTP status {status} does not describe a value")
     if (size := headers.get("Content-Length")) is None:
         raise IntegrityError("an answer to HEAD without a size")
-    modified = headers.get("Last-Modified")
-    when = None if modified is None else parsedate_to_datetime(modified).timestamp()
-    return ObjectInfo(int(size), etag_of(headers), when, metadata_of(headers))
+    return ObjectInfo(int(size), etag_of(headers), http_date(headers.get("Last-Modified")), metadata_of(headers))
 
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
     """The user metadata in an answer."""
-    return {
-        underscores(name[len(_META) :]): value
-        for name, value in headers.items()
-        if name[0] in "xX" and name[: len(_META)].lower() == _META
-    }
+    return {underscores(name): value for name, value in user_metadata(headers, _META).items()}
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:

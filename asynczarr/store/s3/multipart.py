@@ -11,9 +11,9 @@ from ...errors import IntegrityError
 from ...types import Version
 from ..finishing import settled
 from ..network.together import together
-from .answer import there
+from .answer import stored, there
 from .errors import refusal_of_code
-from .xml import MAX_XML, completion, error_of, parsed
+from .xml import completion, error_of, parsed
 
 if TYPE_CHECKING:
     from ..network.exchange import Answer
@@ -42,12 +42,12 @@ async def upload_in_parts(
     async def send(start: int) -> str:
         part = f"{path}?partNumber={start // size + 1}&uploadId={upload}"
         answer = await client.request("PUT", part, body=value[start : start + size])
-        return there(answer).headers.get("ETag", "")
+        return f'"{stored(answer)}"'
 
     upload = await _begin(client, path, headers)
     try:
         etags = await together(send, range(0, len(value), size), _AT_A_TIME)
-        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags), most=MAX_XML)
+        answer = await client.request("POST", f"{path}?uploadId={upload}", body=completion(etags))
         return _completed(there(answer).body)
     except BaseException:
         await settled(client.request("DELETE", f"{path}?uploadId={upload}"), seconds=_ABORT_SECONDS)
@@ -61,7 +61,7 @@ async def _begin(client: S3Client, path: str, headers: Mapping[str, str]) -> str
         upload = _identifier(await creating)
         await client.request("DELETE", f"{path}?uploadId={upload}")
 
-    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers, most=MAX_XML))
+    creating = asyncio.ensure_future(client.request("POST", f"{path}?uploads=", headers=headers))
     try:
         return _identifier(await asyncio.shield(creating))
     except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import md5
@@ -12,23 +12,23 @@ from os import environ
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, unquote
 
-from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, Unsupported
+from ...errors import AlreadyExists, KeyInvalid, PreconditionFailed, Unavailable, Unsupported
 from ...types import ByteRange, BytesLike, ObjectInfo, Version
 from ..conditions import expect, one_condition
 from ..extras import extra
 from ..fileio import flat_view
 from ..network.checksums import crc32c
 from ..network.pinned import Reading
-from ..network.remote import RemoteStore
+from ..network.remote import Page, RemoteStore
 from ..network.threads import THREADS, small_or_threaded
 from ..sessions import PerLoop
 from ..url import without_secrets
-from .answer import quoted, there
-from .errors import refusal_of_code
+from .answer import quoted, stored, there
+from .errors import errors_of_deletion
 from .headers import CRC32C, crc32c_of, etag_of, info_of, metadata_headers, metadata_of, verify_crc32c
 from .multipart import MIN_PART, upload_in_parts
 from .options import AddressingStyle, S3Options
-from .xml import MAX_XML, deletion, errors_of_deletion, page_of
+from .xml import deletion, in_xml, page_of
 
 if TYPE_CHECKING:
     from .client import S3Client
@@ -173,7 +173,7 @@ class S3Store(RemoteStore):
                 raise
             if answer is None:
                 expect(None, if_version)
-            return etag_of(there(answer).headers)
+            return stored(answer)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``.
@@ -189,19 +189,24 @@ class S3Store(RemoteStore):
             answer = await client.request("DELETE", self._path + quoted(key), headers=headers)
             if answer is None:
                 expect(None, if_version)
+            elif answer.body:
+                raise Unavailable("an answer to a deletion that S3 does not give")
 
     async def delete_many(self, keys: Sequence[str]) -> None:
-        """See ``Store.delete_many``. 1,000 keys a request."""
-        unique = list(dict.fromkeys(keys))
+        """See ``Store.delete_many``. 1,000 keys a request; those that XML cannot hold, with U+FFFE or U+FFFF, one."""
+        unique = dict.fromkeys(keys)
         with self._writing(*unique):
-            for start in range(0, len(unique), _BATCH):
-                body = deletion(self._prefix + key for key in unique[start : start + _BATCH])
+            for key in unique:
+                if not in_xml(key):
+                    await self.delete(key)
+            together = [key for key in unique if in_xml(key)]
+            for start in range(0, len(together), _BATCH):
+                body = deletion(self._prefix + key for key in together[start : start + _BATCH])
                 headers = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
                 client = await self._clients.get()
-                answer = await client.request("POST", "/?delete=", headers=headers, body=body, most=MAX_XML)
-                for key, code, message in errors_of_deletion(there(answer).body):
-                    if code != "NoSuchKey":
-                        raise refusal_of_code(code, message).at(key=key.removeprefix(self._prefix))
+                answer = await client.request("POST", "/?delete=", headers=headers, body=body)
+                for key, error in errors_of_deletion(there(answer).body):
+                    raise error.at(key=key.removeprefix(self._prefix))
 
     async def aclose(self) -> None:
         """Close the connections of all event loops."""
@@ -224,20 +229,16 @@ class S3Store(RemoteStore):
     async def _head(self, key: str) -> ObjectInfo | None:
         client = await self._clients.get()
         answer = await client.request("HEAD", self._path + quoted(key))
-        return None if answer is None else info_of(answer.headers)
+        return None if answer is None else info_of(answer.status, answer.headers)
 
-    async def _names(self, start: str, *, flat: bool) -> AsyncIterator[str]:
-        delimiter = "" if flat else "&delimiter=%2F"
-        query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}{delimiter}"
-        token = ""
+    async def _page(self, start: str, token: str, *, flat: bool) -> Page:
+        query = f"/?list-type=2&encoding-type=url&prefix={quote(start, safe='')}"
+        if not flat:
+            query += "&delimiter=%2F"
+        if token:
+            query += f"&continuation-token={quote(token, safe='')}"
         client = await self._clients.get()
-        while True:
-            page = page_of(there(await client.request("GET", query + token, most=MAX_XML)).body)
-            for name in page.names:
-                yield name
-            if not page.following:
-                return
-            token = f"&continuation-token={quote(page.following, safe='')}"
+        return page_of(there(await client.request("GET", query)).body)
 
 
 async def _connect(options: S3Options) -> S3Client:

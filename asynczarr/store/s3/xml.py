@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from ...errors import IntegrityError
+from ..network.remote import Page
 
-__all__ = ["MAX_XML", "Page", "completion", "deletion", "error_of", "errors_of_deletion", "page_of", "parsed"]
+__all__ = ["completion", "deletion", "error_of", "in_xml", "page_of", "parsed"]
 
-MAX_XML = 16 << 20
-"""Bytes of XML that are read at most: a page of 1,000 of the longest keys has 4 MiB."""
+in_xml = re.compile("[^\ufffe\uffff]*").fullmatch
+"""Whether XML can hold a key: of the other characters that it cannot hold no key has any."""
 
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE).search
-
-
-class Page(NamedTuple):
-    """One answer to a listing.
-
-    Attributes:
-        names: keys, then common prefixes.
-        following: token of the next page, empty if this is the last.
-    """
-
-    names: list[str]
-    following: str
 
 
 def parsed(body: bytes) -> ElementTree.Element:
@@ -75,12 +63,6 @@ def deletion(keys: Iterable[str]) -> bytes:
     """The body of ``DeleteObjects``; the answer names failures only."""
     objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
     return f"<Delete><Quiet>true</Quiet>{objects}</Delete>".encode()
-
-
-def errors_of_deletion(body: bytes) -> Iterator[tuple[str, str, str]]:
-    """Key, code and message of each key that was not deleted."""
-    for error in parsed(body).iterfind("{*}Error"):
-        yield error.findtext("{*}Key") or "", error.findtext("{*}Code") or "", error.findtext("{*}Message") or ""
 
 
 def completion(etags: Sequence[str]) -> bytes:
