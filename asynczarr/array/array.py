@@ -12,15 +12,16 @@ import numpy as np
 
 from ..errors import SelectionError
 from ..metadata.node import ArrayMetadata, NamedConfig, ZarrFormat
-from ..selection import basic, block
+from ..selection import axis_number, basic, block
 from ..store.base import Store
 from ..stream.read import MAX_BYTES
 from ..stream.sink import OnItemError, Source, WriteReport, WriteStreamOptions, write_stream
 from ..stream.write import edits, write
 from . import change
 from .node import Node, NodeOptions, stored_array
+from .selected import Indexer
 from .trace import call
-from .view import Indexer, View
+from .view import View
 
 __all__ = ["Array"]
 
@@ -91,11 +92,6 @@ class Array(View, Node):
         return self._array.fill
 
     @property
-    def dimension_names(self) -> tuple[str | None, ...] | None:
-        """Names of the axes (v3)."""
-        return self._metadata.dimension_names
-
-    @property
     def codecs(self) -> tuple[NamedConfig, ...]:
         """The codec chain; for v2 the equivalent one."""
         return self._metadata.codecs or self._array.chain.to_configs()
@@ -129,7 +125,9 @@ class Array(View, Node):
             checkpoint: path of a ledger file. Items whose objects an earlier, killed run has finished are left out.
             on_error: stop taking items at the first error, let what was accepted finish, and raise it; or go on,
                 listing failed items in the report and calling a callable with ``(where, error)``.
-            validate: items must have the exact shape, and a dtype that casts within its kind.
+            validate: items must have the exact shape and values that fit: of the same kind of dtype, integers within
+                its range, text within its length; only floats may be rounded. Without it an item is broadcast and cast
+                as :meth:`write` does.
             progress: called with the report after each object written.
 
         Returns:
@@ -162,7 +160,7 @@ class Array(View, Node):
         with call("resize", self._store, self._path):
             self._adopt(await change.resize(self, new))
 
-    async def append(self, data: Any, axis: int = 0) -> tuple[int, ...]:
+    async def append(self, data: Any, axis: int | str = 0) -> tuple[int, ...]:
         """Grow along an axis and write `data` there. Appends at the same time get different places, each whole.
 
         Returns:
@@ -173,9 +171,7 @@ class Array(View, Node):
         """
         self._check_writable()
         values = np.asarray(data)
-        if not -self.ndim <= axis < self.ndim:
-            raise SelectionError(f"axis {axis} of {self.ndim}")
-        axis %= self.ndim
+        axis = axis_number(axis, self.ndim, self.dimension_names)
         expected = self.shape[:axis] + self.shape[axis + 1 :]
         if values.ndim != self.ndim or values.shape[:axis] + values.shape[axis + 1 :] != expected:
             raise SelectionError(f"cannot append shape {values.shape} to {self.shape} along axis {axis}")
