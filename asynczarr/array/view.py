@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..codec import pool
 from ..errors import Forbidden, MetadataError, SelectionError
 from ..selection import Selection, axis_number
 from ..stream.chunks import Chunk, ChunkStream, Missing, OnError, StreamOptions
@@ -16,6 +15,7 @@ from ..stream.position import Progress
 from ..stream.read import MAX_BYTES, read
 from ..stream.slices import SliceStream
 from ..stream.stored import StoredArray
+from ..stream.values import as_array, broadcast, cast_in_pool
 from ..stream.write import edits, write
 from .selected import Selected
 from .slabs import slabs
@@ -84,6 +84,9 @@ class View(Selected):
     async def write(self, value: Any, *, concurrency: int | None = None, max_bytes: int = MAX_BYTES) -> None:
         """Write an array or scalar, broadcast to this shape and cast as NumPy's assignment does.
 
+        That is, an array may lose what the dtype cannot hold, while a Python number, text or tuple that does not fit
+        into it is refused.
+
         A chunk that is covered in part is changed by compare-and-swap: parts written by others at the same time, in
         this process or another one, survive. `value` must not change before this returns.
 
@@ -91,17 +94,12 @@ class View(Selected):
             Forbidden: opened with ``mode="r"``.
             StoreError: the store failed; each chunk then has its old or its new value.
             CodecError: a value cannot be encoded.
-            SelectionError: `value` does not broadcast to this shape.
+            SelectionError: `value` does not broadcast to this shape, NumPy cannot convert it to this dtype, or it is a
+                view or an awaitable, which hold no values yet.
         """
         self._check_writable()
-        source = np.asarray(value)
-        if source.dtype != self.dtype:
-            source = source.astype(self.dtype) if source.nbytes < 2**20 else await pool.run(source.astype, self.dtype)
-        if source.shape != self.shape:
-            try:
-                source = np.broadcast_to(source, self.shape)
-            except ValueError as error:
-                raise SelectionError(f"a value of shape {source.shape} does not fit into {self.shape}") from error
+        source = await cast_in_pool(as_array(value, self.dtype, self.ndim), self.dtype)
+        source = broadcast(source, self.shape)
         array, changes = self._array, edits(self._array, self._selection, source)
         with call("write", array.store, array.prefix, nbytes=self.nbytes):
             await write(array, changes, concurrency=concurrency, max_bytes=max_bytes)
