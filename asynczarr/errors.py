@@ -26,7 +26,7 @@
     │   └── UnknownExtension          a data type, codec, grid or encoding nobody registered
     ├── CodecError                    a chunk could not be encoded or decoded
     ├── ChunkMissing                  ``missing="raise"`` met a chunk that is not stored
-    ├── SelectionError                an index that does not fit the array (also an IndexError)
+    ├── SelectionError                an index or value that does not fit the array (also an IndexError)
     └── PipelineError                 a stage of a pipeline failed
 
 Only :class:`NotFound` means absent. Every other failure stays a failure: it never turns into a fill value.
@@ -292,7 +292,7 @@ class ChunkMissing(AsyncZarrError, LookupError):
 
 
 class SelectionError(AsyncZarrError, IndexError):
-    """Raised for an index that does not fit the array: out of bounds, too many axes, wrong mask shape."""
+    """Raised for an index or a value that does not fit the array: out of bounds, of another shape or type."""
 
 
 class PipelineError(AsyncZarrError):

@@ -8,20 +8,20 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from ..errors import SelectionError
 from ..metadata.node import ArrayMetadata, NamedConfig, ZarrFormat
 from ..metadata.shapes import given_lengths
-from ..selection import basic, block
+from ..selection import axis_number, basic, block
 from ..store.base import Store
 from ..stream.read import MAX_BYTES
 from ..stream.sink import OnItemError, Source, WriteReport, WriteStreamOptions, write_stream
+from ..stream.values import as_array, cast_in_pool
 from ..stream.write import edits, write
 from . import change
 from .node import Node, NodeOptions, stored_array
+from .selected import Indexer
 from .trace import call
-from .view import Indexer, View
+from .view import View
 
 __all__ = ["Array"]
 
@@ -92,11 +92,6 @@ class Array(View, Node):
         return self._array.fill
 
     @property
-    def dimension_names(self) -> tuple[str | None, ...] | None:
-        """Names of the axes (v3)."""
-        return self._metadata.dimension_names
-
-    @property
     def codecs(self) -> tuple[NamedConfig, ...]:
         """The codec chain; for v2 the equivalent one."""
         return self._metadata.codecs or self._array.chain.to_configs()
@@ -130,7 +125,9 @@ class Array(View, Node):
             checkpoint: path of a ledger file. Items whose objects an earlier, killed run has finished are left out.
             on_error: stop taking items at the first error, let what was accepted finish, and raise it; or go on,
                 listing failed items in the report and calling a callable with ``(where, error)``.
-            validate: items must have the exact shape, and a dtype that casts within its kind.
+            validate: items must have the exact shape and values that fit: of the same kind of dtype, integers within
+                its range, text within its length; only floats may be rounded. Without it an item is broadcast and cast
+                as :meth:`write` does.
             progress: called with the report after each object written.
 
         Returns:
@@ -163,28 +160,36 @@ class Array(View, Node):
         with call("resize", self._store, self._path):
             self._adopt(await change.resize(self, new))
 
-    async def append(self, data: Any, axis: int = 0) -> tuple[int, ...]:
+    async def append(self, data: Any, axis: int | str = 0) -> tuple[int, ...]:
         """Grow along an axis and write `data` there. Appends at the same time get different places, each whole.
+
+        If writing fails, the array stays as long as it has become, since others may have appended behind: the rest of
+        the new part then holds the fill value.
+
+        Args:
+            data: the new part, with as many axes as the array; cast as :meth:`write` does, before the array grows.
+            axis: number or dimension name of the axis.
 
         Returns:
             The new shape.
 
         Raises:
-            SelectionError: `data` does not have the array's other axes.
+            Forbidden: opened with ``mode="r"``.
+            StoreError: the store failed.
+            CodecError: a value cannot be encoded.
+            SelectionError: no such axis, `data` does not have the array's other axes, or it is refused as by
+                :meth:`write`.
         """
         self._check_writable()
-        values = np.asarray(data)
-        if not -self.ndim <= axis < self.ndim:
-            raise SelectionError(f"axis {axis} of {self.ndim}")
-        axis %= self.ndim
+        axis = axis_number(axis, self.ndim, self.dimension_names)
+        values = await cast_in_pool(as_array(data, self.dtype, self.ndim), self.dtype)
         expected = self.shape[:axis] + self.shape[axis + 1 :]
         if values.ndim != self.ndim or values.shape[:axis] + values.shape[axis + 1 :] != expected:
             raise SelectionError(f"cannot append shape {values.shape} to {self.shape} along axis {axis}")
-        with call("append", self._store, self._path, nbytes=values.size * self.dtype.itemsize):
+        with call("append", self._store, self._path, nbytes=values.nbytes):
             metadata, start = await change.grow(self, axis, values.shape[axis])
             self._adopt(metadata)
             region = basic((slice(None),) * axis + (slice(start, start + values.shape[axis]),), self.shape)
-            values = values.astype(self.dtype, copy=False)
             await write(self._array, edits(self._array, region, values, growing=True))
         return self.shape
 

@@ -1,132 +1,50 @@
-"""What an array and every part of it can do: be read, written, streamed and selected from."""
+"""What an array and every part of it can do: be read, written and streamed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..codec import pool
 from ..errors import Forbidden, MetadataError, SelectionError
-from ..selection import Selection, basic, by_name, orthogonal, vectorized
+from ..selection import Selection, axis_number
 from ..stream.chunks import Chunk, ChunkStream, Missing, OnError, StreamOptions
 from ..stream.map import Place, map_stream
 from ..stream.position import Progress
 from ..stream.read import MAX_BYTES, read
 from ..stream.slices import SliceStream
 from ..stream.stored import StoredArray
+from ..stream.values import as_array, broadcast, cast_in_pool
 from ..stream.write import edits, write
+from .selected import Selected
 from .slabs import slabs
 from .trace import call
 
 if TYPE_CHECKING:
     from .array import Array
 
-__all__ = ["Indexer", "View"]
+__all__ = ["View"]
 
 NDArray = np.ndarray[Any, np.dtype[Any]]
 
 
-class Indexer:
-    """``array.oindex``, ``array.vindex`` and ``array.blocks``: other meanings of ``[...]``."""
-
-    __slots__ = ("_select",)
-
-    def __init__(self, select: Callable[[Any], View]) -> None:
-        self._select = select
-
-    def __getitem__(self, index: Any) -> View:
-        return self._select(index)
-
-
-class View:
+class View(Selected):
     """A selection of an array, not read yet. Selecting from it again composes the selections."""
 
     def __init__(
         self, array: StoredArray, selection: Selection, names: tuple[str | None, ...] | None, *, read_only: bool
     ) -> None:
-        self._array = array
-        self._selection = selection
-        self._names = names
+        super().__init__(array, selection, names)
         self._read_only = read_only
-
-    @property
-    def stored(self) -> StoredArray:
-        """The array as the engine sees it; for those who build on :mod:`asynczarr.stream`."""
-        return self._array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Elements along each axis."""
-        return self._selection.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return prod(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy dtype of the elements; for Zarr v2 in the byte order of the store."""
-        return self._array.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements in memory (of strings and objects, only of the references)."""
-        return self.size * self.dtype.itemsize
 
     @property
     def read_only(self) -> bool:
         """Writing raises ``Forbidden``."""
         return self._read_only
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d array")
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> View:
-        """Basic indexing: integers, slices with any step, ``...``, or ``{"dimension": index}`` by name; lazy."""
-        if isinstance(index, Mapping):
-            index = by_name(index, self._dimension_names())
-        return self._view(basic(index, self.shape))
-
-    @property
-    def oindex(self) -> Indexer:
-        """Orthogonal indexing: an integer, slice, integer array or mask for each axis, each for itself."""
-        return Indexer(lambda index: self._view(orthogonal(index, self.shape)))
-
-    @property
-    def vindex(self) -> Indexer:
-        """Point indexing: one integer array an axis, broadcast against each other, or one mask of the array's shape."""
-        return Indexer(lambda index: self._view(vectorized(index, self.shape)))
-
-    @property
-    def blocks(self) -> Indexer:
-        """Block indexing: the region of whole chunks, by coordinates in the chunk grid.
-
-        Raises:
-            SelectionError: on a view; blocks are those of the whole array.
-        """
-        raise SelectionError("blocks belong to the array, not to a view of it")
-
     def _view(self, inner: Selection) -> View:
-        return View(self._array, self._selection.compose(inner), self._kept_names(), read_only=self._read_only)
-
-    def _dimension_names(self) -> tuple[str | None, ...]:
-        if self._names is None:
-            raise SelectionError("indexing by name needs dimension names, this array has none")
-        return self._names
-
-    def _kept_names(self) -> tuple[str | None, ...] | None:
-        return None
+        return View(self._array, self._selection.compose(inner), self._names, read_only=self._read_only)
 
     async def read(
         self,
@@ -139,7 +57,7 @@ class View:
         """Read all of it into an ndarray. Every chunk is fetched and decoded once.
 
         Args:
-            out: filled and returned instead of a new array; must have this shape and dtype.
+            out: filled and returned instead of a new array; must be writable and have this shape and dtype.
             concurrency: thread hops (embedded stores) or requests (others) in flight; by default what measured best.
             max_bytes: bytes of chunks on their way, besides the result.
             timeout: seconds for one request, waiting for its turn not counted.
@@ -150,9 +68,12 @@ class View:
         Raises:
             StoreError: the store failed; a missing chunk is no failure.
             CodecError: a chunk is damaged.
+            SelectionError: an `out` that cannot be filled.
         """
         if out is None:
             out = np.empty(self.shape, self.dtype)
+        elif not isinstance(out, np.ndarray) or not out.flags.writeable:
+            raise SelectionError(f"out= must be a writable ndarray, not {type(out).__name__}")
         elif out.shape != self.shape or out.dtype != self.dtype:
             raise SelectionError(f"out= must be {self.shape} {self.dtype}, not {out.shape} {out.dtype}")
         array, selection = self._array, self._selection
@@ -163,6 +84,9 @@ class View:
     async def write(self, value: Any, *, concurrency: int | None = None, max_bytes: int = MAX_BYTES) -> None:
         """Write an array or scalar, broadcast to this shape and cast as NumPy's assignment does.
 
+        That is, an array may lose what the dtype cannot hold, while a Python number, text or tuple that does not fit
+        into it is refused.
+
         A chunk that is covered in part is changed by compare-and-swap: parts written by others at the same time, in
         this process or another one, survive. `value` must not change before this returns.
 
@@ -170,17 +94,12 @@ class View:
             Forbidden: opened with ``mode="r"``.
             StoreError: the store failed; each chunk then has its old or its new value.
             CodecError: a value cannot be encoded.
-            SelectionError: `value` does not broadcast to this shape.
+            SelectionError: `value` does not broadcast to this shape, NumPy cannot convert it to this dtype, or it is a
+                view or an awaitable, which hold no values yet.
         """
         self._check_writable()
-        source = np.asarray(value)
-        if source.dtype != self.dtype:
-            source = source.astype(self.dtype) if source.nbytes < 2**20 else await pool.run(source.astype, self.dtype)
-        if source.shape != self.shape:
-            try:
-                source = np.broadcast_to(source, self.shape)
-            except ValueError as error:
-                raise SelectionError(f"a value of shape {source.shape} does not fit into {self.shape}") from error
+        source = await cast_in_pool(as_array(value, self.dtype, self.ndim), self.dtype)
+        source = broadcast(source, self.shape)
         array, changes = self._array, edits(self._array, self._selection, source)
         with call("write", array.store, array.prefix, nbytes=self.nbytes):
             await write(array, changes, concurrency=concurrency, max_bytes=max_bytes)
@@ -251,14 +170,10 @@ class View:
             timeout: seconds for one request, waiting for its turn not counted.
 
         Raises:
-            SelectionError: no such axis, or the view was made by point indexing.
+            SelectionError: no such axis, not a slice, or the view was made by point indexing.
         """
-        if isinstance(axis, str):
-            names = self._dimension_names()
-            if axis not in names:
-                raise SelectionError(f"no dimension is called {axis!r}: {names}")
-            axis = names.index(axis)
-        number, plan = slabs(self._array, self._selection, axis, slice(start, stop, step))
+        number = axis_number(axis, self.ndim, self.dimension_names)
+        plan = slabs(self._array, self._selection, number, slice(start, stop, step))
         return SliceStream(self._array, plan, number, concurrency=concurrency, max_bytes=max_bytes, timeout=timeout)
 
     async def map_chunks(

@@ -71,8 +71,11 @@ class VlenUtf8Codec(ArrayBytesCodec):
         # The library would take the elements of an array in F order as they lie in memory.
         elements = np.ascontiguousarray(array.astype(object)).reshape(-1)
         wanted = str if self._is_text else bytes
-        if not all(isinstance(element, wanted) for element in elements):
+        kinds = set(map(type, elements))
+        if not all(issubclass(kind, wanted) for kind in kinds):
             raise CodecError(f"every element must be {wanted.__name__}")
+        if kinds - {wanted}:  # the library takes no subclass, such as numpy.bytes_
+            elements = np.fromiter(map(wanted, elements), object, len(elements))
         try:
             encoded = _library(self._is_text).encode(elements)
         except UnicodeEncodeError as error:

@@ -7,7 +7,7 @@ lazy sequence of :class:`Projection`, and ``projection.split(axes)`` plans again
 
 from __future__ import annotations
 
-from .parse import basic, block, by_name, orthogonal, vectorized
+from .parse import axis_number, basic, block, by_name, orthogonal, vectorized
 from .projection import Projection, Projections
 from .rows import chunk_rows
 from .selections import GridSelection, PointSelection, Selection
@@ -18,6 +18,7 @@ __all__ = [
     "Projection",
     "Projections",
     "Selection",
+    "axis_number",
     "basic",
     "block",
     "by_name",

@@ -18,7 +18,7 @@ from ..metadata.grid import Axis
 from .pieces import IntArray, Item
 from .selections import GridSelection, Selection, select_points
 
-__all__ = ["basic", "block", "by_name", "orthogonal", "vectorized"]
+__all__ = ["axis_number", "basic", "block", "by_name", "orthogonal", "vectorized"]
 
 _Array: TypeAlias = npt.NDArray[Any]
 _Entry: TypeAlias = int | slice | _Array
@@ -115,12 +115,35 @@ def by_name(index: Mapping[str, Any], names: Sequence[str | None] | None) -> tup
     """
     entries: list[Any] = [slice(None)] * len(names or ())
     for name, entry in index.items():
-        places = [number for number, known in enumerate(names or ()) if known == name and known is not None]
-        if len(places) != 1:
-            what = "more than one axis is" if places else "no axis is"
-            raise SelectionError(f"{what} named {name!r}; the names are {tuple(names or ())}")
-        entries[places[0]] = entry
+        entries[_named(name, names)] = entry
     return tuple(entries)
+
+
+def axis_number(axis: Any, ndim: int, names: Sequence[str | None] | None) -> int:
+    """The number of an axis, from 0, that is given by number (negative from the end) or by name.
+
+    Raises:
+        SelectionError: no such axis, more than one of the name, or neither a number nor a name.
+    """
+    if isinstance(axis, str):
+        return _named(axis, names)
+    try:
+        number = operator.index(axis)
+    except TypeError as error:
+        raise SelectionError(f"an axis is given by number or name, not by {axis!r}") from error
+    if not -ndim <= number < ndim:
+        raise SelectionError(f"axis {number} of {ndim}")
+    return number % ndim
+
+
+def _named(name: Any, names: Sequence[str | None] | None) -> int:
+    if names is None:
+        raise SelectionError(f"no axis is named {name!r}: the array has no dimension names, or points were selected")
+    places = [number for number, known in enumerate(names) if known == name and known is not None]
+    if len(places) != 1:
+        what = "more than one axis is" if places else "no axis is"
+        raise SelectionError(f"{what} named {name!r}; the names are {tuple(names)}")
+    return places[0]
 
 
 def _entries(index: Any) -> list[Any]:

@@ -11,10 +11,10 @@ from ..errors import SelectionError
 from ..selection import Selection, basic
 from .chunks import Chunk
 from .stored import StoredArray
+from .values import NDArray, as_array, broadcast, cast, checked
 
 __all__ = ["Item", "NDArray", "Where", "normalise", "place_of"]
 
-NDArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Where: TypeAlias = Any
 """A chunk index (integers) or a region (slices), as the source gave it."""
 
@@ -45,8 +45,8 @@ def normalise(array: StoredArray, number: int, given: Any, *, validate: bool) ->
         array: where it goes.
         number: its place in the source.
         given: the item.
-        validate: the shape must be that of the region, and the dtype must cast safely within its kind. Otherwise data
-            is broadcast and cast as NumPy's assignment does.
+        validate: the shape must be that of the region, and values must fit into the array's dtype, see
+            :func:`checked`. Otherwise data is broadcast and cast as NumPy's assignment does.
 
     Raises:
         SelectionError: not an item, outside of the array, or not of its shape and dtype.
@@ -60,8 +60,8 @@ def normalise(array: StoredArray, number: int, given: Any, *, validate: bool) ->
     where = place_of(given)
     selection = basic(_region(array, where), array.shape)
     try:
-        values = _fitted(array, where, np.asarray(data), selection, validate=validate)
-    except (TypeError, ValueError) as error:  # ragged lists, casts and shapes that NumPy cannot make fit
+        values = _fitted(data, array.dtype, selection.shape, validate=validate)
+    except SelectionError as error:
         raise SelectionError(f"item at {where}: {error}") from error
     return Item(number, where, selection, values, borrowed=not isinstance(given, Chunk))
 
@@ -73,14 +73,13 @@ def place_of(given: Any) -> Where:
     return given[0] if isinstance(given, tuple) and len(given) == 2 else None
 
 
-def _fitted(array: StoredArray, where: Where, values: NDArray, selection: Selection, *, validate: bool) -> NDArray:
-    if validate:
-        if values.shape != selection.shape:
-            raise SelectionError(f"item at {where} has shape {values.shape}, its region has {selection.shape}")
-        if not np.can_cast(values.dtype, array.dtype, "same_kind"):
-            raise SelectionError(f"item at {where} has dtype {values.dtype}, the array has {array.dtype}")
-    values = np.asarray(values, array.dtype)
-    return values if values.shape == selection.shape else np.broadcast_to(values, selection.shape)
+def _fitted(data: Any, dtype: np.dtype[Any], shape: tuple[int, ...], *, validate: bool) -> NDArray:
+    if not validate:
+        return broadcast(cast(as_array(data, dtype, len(shape)), dtype), shape)
+    values = checked(data, dtype, len(shape))
+    if values.shape != shape:
+        raise SelectionError(f"shape {values.shape}, its region has {shape}")
+    return values
 
 
 def _region(array: StoredArray, where: Where) -> tuple[Any, ...]:

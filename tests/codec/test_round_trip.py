@@ -62,6 +62,13 @@ def test_varying_size(shape, texts, compressors, name, kind):
     assert decoded.tolist() == array.tolist()
 
 
+def test_bytes_of_numpy_are_bytes():
+    chain = chain_of("bytes", (3,), NamedConfig("vlen-bytes"))
+    decoded = chain.decode(chain.encode(np.array([np.bytes_(b"ab"), b"c\0", b""], object)))
+    assert decoded.tolist() == [b"ab", b"c\0", b""]
+    assert {type(element) for element in decoded} == {bytes}
+
+
 @given(
     dtype=st.sampled_from(NUMBERS),
     shape=shapes,

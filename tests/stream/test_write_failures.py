@@ -136,6 +136,80 @@ async def test_without_validation_items_are_assigned_as_numpy_does() -> None:
     assert [int(result[row, column]) for row, column in ((0, 0), (3, 2), (7, 1), (7, 3))] == [5, 2, 1, 0]
 
 
+PAIR = np.dtype([("a", "i4"), ("b", "f4")])
+KEPT: dict[str, tuple[Any, Any]] = {
+    "a wider integer": ("i4", np.array([2**31 - 1, -(2**31)])),
+    "a signed integer": ("u1", np.array([0, 255])),
+    "an unsigned integer": ("i8", np.array([2**63 - 1, 0], "u8")),
+    "integers of Python": ("u1", [0, 255]),
+    "integers of Python beyond int64": ("u8", [2**64 - 1, 1]),
+    "integers of 4 bits": ("int4", np.array([-8, 7])),
+    "integers to floats": ("f4", np.array([2**24 + 1, -1])),
+    "rounded": ("f4", np.array([0.1, 1e-300])),
+    "rounded to 8 bits": ("float8_e5m2", np.array([0.1, 447.0])),
+    "rounded to 4 bits": ("float4_e2m1fn", np.array([0.4, -6.0])),
+    "not finite": ("f4", np.array([np.inf, np.nan])),
+    "complex": ("c8", np.array([0.1 + 1j, complex("nan")])),
+    "short text": ("U3", np.array(["abc", ""], "U9")),
+    "text of any length": ("string", np.array(["abc", ""])),
+    "text with zeros": ("string", ["a\0", "b"]),
+    "bytes with zeros": ("bytes", [b"a\0", b"b"]),
+    "whole days": ("M8[D]", np.array(["2020-01-01", "NaT"], "M8[ns]")),
+    "tuples": (PAIR, [(2**31 - 1, 0.1), (0, 1)]),
+    "fields": (PAIR, np.array([(2**31 - 1, 0.1), (0, 1)], [("x", "i8"), ("y", "f8")])),
+    "true": ("i4", [True, 2]),
+}
+CHANGED: dict[str, tuple[Any, Any]] = {
+    "a wider integer": ("i4", np.array([2**31, 0])),
+    "a negative integer": ("u8", np.array([-1, 0])),
+    "an unsigned integer": ("i8", np.array([2**63, 0], "u8")),
+    "integers of Python": ("i4", [2**31, 0]),
+    "integers of 4 bits": ("int4", np.array([8, 0])),
+    "floats to integers of 4 bits": ("int4", np.array([0.5, 0.0])),
+    "floats to integers": ("i4", np.array([1.0, 2.0])),
+    "floats of Python to integers": ("i4", [1.5, 2]),
+    "numbers as text": ("f4", ["1.5", "2"]),
+    "text of numbers": ("U3", np.array([1, 2000])),
+    "a float that overflows": ("f4", np.array([1e300, 0])),
+    "a float of Python that overflows": ("f4", [1e300, 0]),
+    "an integer that overflows": ("f2", np.array([70000, 0])),
+    "8 bits that overflow": ("float8_e5m2", np.array([1e6, 0])),
+    "4 bits that overflow": ("float4_e2m1fn", np.array([100.0, 0])),
+    "4 bits without infinity": ("float4_e2m1fn", np.array([np.inf, 0])),
+    "complex to float": ("f4", np.array([1j, 0])),
+    "long text": ("U3", np.array(["abcd", ""])),
+    "long text of Python": ("U3", ["abcd", ""]),
+    "long bytes": ("S3", np.array([b"abcd", b""])),
+    "hours": ("M8[D]", np.array(["2020-01-01T05", "2020-01-02"], "M8[h]")),
+    "tuples": (PAIR, [(2**31, 0.1), (0, 1)]),
+    "tuples of floats": (PAIR, [(1.5, 0.1), (0, 1)]),
+    "fields": (PAIR, np.array([(2**31, 0.1), (0, 1)], [("x", "i8"), ("y", "f8")])),
+    "other fields": (PAIR, np.array([(1,), (2,)], [("x", "i4")])),
+    "no fields": (PAIR, np.array([1, 2])),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+async def test_validated_values_that_fit(name: str) -> None:
+    dtype, values = KEPT[name]
+    array = await az.create_array(az.MemoryStore(), shape=2, chunks=2, dtype=dtype)
+    await array.write_stream([((0,), values)])
+    result = await array.read()
+    await array.write(values)
+    np.testing.assert_array_equal(result, await array.read())
+    if array.dtype.kind in "iuMOT":
+        assert result.tolist() == np.array(values, array.dtype).tolist()
+
+
+@pytest.mark.parametrize("name", CHANGED)
+async def test_validated_values_are_never_changed_silently(name: str) -> None:
+    dtype, values = CHANGED[name]
+    array = await az.create_array(az.MemoryStore(), shape=2, chunks=2, dtype=dtype)
+    with pytest.raises(az.SelectionError, match=r"item at \(0,\): "):
+        await array.write_stream([((0,), values)])
+    assert await array.nchunks_stored() == 0
+
+
 @pytest.mark.every_loop
 @pytest.mark.parametrize("source", ["generator", "async generator"])
 async def test_a_source_that_raises(source: str) -> None:
