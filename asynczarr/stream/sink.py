@@ -87,6 +87,10 @@ class WriteStreamOptions:
     validate: bool = True
     progress: Callable[[WriteReport], object] | None = None
 
+    def __post_init__(self) -> None:
+        if not callable(self.on_error) and self.on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error= must be 'raise', 'skip' or a callable, not {self.on_error!r}")
+
 
 @dataclass(slots=True)
 class _Stage:
