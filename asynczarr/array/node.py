@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from ..codec.of_array import chain_for
 from ..errors import Forbidden, MetadataError
 from ..metadata.node import ArrayMetadata
-from ..store.base import Store
+from ..store.base import Store, discard
 from ..stream.stored import StoredArray
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ class Node:
             raise Forbidden("opened with mode='r'", store=self._store.url, key=self._path)
 
     async def aclose(self) -> None:
-        """Close the store, if it was opened for this node."""
+        """Close the store, if it was opened for this node; a zip archive is written then.
+
+        ``async with`` does so at its end. Left by an exception, also by a cancellation, it discards what was written to
+        a zip archive, and the old one stays.
+        """
         if self._owns_store:
             await self._store.aclose()
 
@@ -92,7 +96,10 @@ class Node:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        if error is None:
+            await self.aclose()
+        elif self._owns_store:
+            await discard(self._store)
 
 
 def prefix_of(path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from ..store.base import Capabilities, Store, StoreBase
+from ..store.base import Capabilities, Store, StoreBase, discard
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 
 __all__ = ["Request", "Verb", "Wrapper"]
@@ -149,3 +149,8 @@ class Wrapper(StoreBase):
     async def aclose(self) -> None:
         """Close the wrapped store."""
         await self.inner.aclose()
+
+    async def discard(self) -> None:
+        """Close the wrapped store after a failure, see ``StoreBase.discard``."""
+        await discard(self.inner)
+        await self.aclose()  # what is kept up here; of the wrapped store a second close is none
