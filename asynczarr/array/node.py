@@ -40,7 +40,10 @@ class NodeOptions:
 
 
 class Node:
-    """An array or group at a path of a store."""
+    """An array or group at a path of a store.
+
+    It pickles together with its store, if that can be pickled, and with its metadata, which is not read again.
+    """
 
     def __init__(
         self, store: Store, path: str, *, read_only: bool, owns_store: bool, options: NodeOptions | None
@@ -135,4 +138,5 @@ def stored_array(store: Store, path: str, metadata: ArrayMetadata, options: Node
         coalesce_gap=options.coalesce_gap,
         coalesce_max=options.coalesce_max,
         chunk_cache=options.chunk_cache,
+        recipe=(stored_array, (store, path, metadata, options)),
     )

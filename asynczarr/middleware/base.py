@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..store.base import Capabilities, Store, StoreBase, discard
+from ..store.remade import Remade
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 
 __all__ = ["Request", "Verb", "Wrapper"]
@@ -43,7 +44,7 @@ class Request:
         return self.verb in ("set", "delete", "delete_many")
 
 
-class Wrapper(StoreBase):
+class Wrapper(Remade, StoreBase):
     """Passes every call on through :meth:`around`; a middleware overrides that, or single verbs, or both.
 
     Args:
