@@ -44,7 +44,7 @@ class Request:
         return self.verb in ("set", "delete", "delete_many")
 
 
-class Wrapper(Remade, StoreBase):
+class Wrapper(StoreBase, Remade):
     """Passes every call on through :meth:`around`; a middleware overrides that, or single verbs, or both.
 
     Args:

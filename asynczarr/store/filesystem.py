@@ -28,7 +28,7 @@ __all__ = ["FilesystemStore"]
 _BATCH = 1000
 
 
-class FilesystemStore(Remade, ThreadedStore):
+class FilesystemStore(ThreadedStore, Remade):
     """Keys are files below `root`; a folder is a prefix.
 
     Reads take one thread hop, and all ranges of ``get_ranges`` come from one open file. Writes go to a temporary

@@ -26,7 +26,7 @@ class Place:
             error.at(store=self._store, key=self._key)
 
 
-class GuardedStore(Remade, StoreBase):
+class GuardedStore(StoreBase, Remade):
     """A store that sets its URL and capabilities when it is made, and `_closed` when it is closed."""
 
     _url: str

@@ -32,7 +32,7 @@ __all__ = ["ZipMode", "ZipStore"]
 ZipMode: TypeAlias = Literal["r", "w", "a", "x"]
 
 
-class ZipStore(Remade, ThreadedStore):
+class ZipStore(ThreadedStore, Remade):
     """Keys are entries of one archive.
 
     Nothing is read before the first call. Reads need no lock and check what the archive says of itself. Writes go to a

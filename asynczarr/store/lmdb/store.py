@@ -34,7 +34,7 @@ _BATCH = 1000
 _Page: TypeAlias = Callable[[Table, str, bytes], tuple[Sequence[str], bytes | None]]
 
 
-class LMDBStore(Remade, ThreadedStore):
+class LMDBStore(ThreadedStore, Remade):
     """Keys in one LMDB environment, each call one transaction.
 
     Readers never wait and see one state; writers, of all processes, come one after the other. A process that is killed
