@@ -122,7 +122,8 @@ class Array(View, Node):
                 not.
             concurrency: stored objects being encoded and written.
             max_bytes: bytes gathered and on their way; the source is not asked for more beyond.
-            checkpoint: path of a ledger file. Items whose objects an earlier, killed run has finished are left out.
+            checkpoint: path of a ledger file. Items whose objects an earlier, killed run has finished are left out. It
+                knows places and not values: with another source, take another ledger.
             on_error: stop taking items at the first error, let what was accepted finish, and raise it; or go on,
                 listing failed items in the report and calling a callable with ``(where, error)``.
             validate: items must have the exact shape and values that fit: of the same kind of dtype, integers within
@@ -135,6 +136,8 @@ class Array(View, Node):
 
         Raises:
             Forbidden: opened with ``mode="r"``.
+            MetadataError: the ledger is that of another array.
+            Unavailable: another ``write_stream`` is using the ledger.
             AsyncZarrError: the first failure, with ``on_error="raise"``.
         """
         self._check_writable()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from ..codec.of_array import chain_for
 from ..errors import Forbidden, MetadataError
 from ..metadata.node import ArrayMetadata
-from ..store.base import Store
+from ..store.base import Store, discard
 from ..stream.stored import StoredArray
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class NodeOptions:
 
 
 class Node:
-    """An array or group at a path of a store."""
+    """An array or group at a path of a store.
+
+    It pickles together with its store, if that can be pickled, and with its metadata, which is not read again.
+    """
 
     def __init__(
         self, store: Store, path: str, *, read_only: bool, owns_store: bool, options: NodeOptions | None
@@ -82,7 +85,11 @@ class Node:
             raise Forbidden("opened with mode='r'", store=self._store.url, key=self._path)
 
     async def aclose(self) -> None:
-        """Close the store, if it was opened for this node."""
+        """Close the store, if it was opened for this node; a zip archive is written then.
+
+        ``async with`` does so at its end. Left by an exception, also by a cancellation, it discards what was written to
+        a zip archive, and the old one stays.
+        """
         if self._owns_store:
             await self._store.aclose()
 
@@ -92,7 +99,10 @@ class Node:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        if error is None:
+            await self.aclose()
+        elif self._owns_store:
+            await discard(self._store)
 
 
 def prefix_of(path: str) -> str:
@@ -128,4 +138,5 @@ def stored_array(store: Store, path: str, metadata: ArrayMetadata, options: Node
         coalesce_gap=options.coalesce_gap,
         coalesce_max=options.coalesce_max,
         chunk_cache=options.chunk_cache,
+        recipe=(stored_array, (store, path, metadata, options)),
     )

@@ -10,7 +10,9 @@ __all__ = ["Opening"]
 
 
 class _Closable(Protocol):
-    async def aclose(self) -> None: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 N = TypeVar("N", bound=_Closable)
@@ -20,7 +22,7 @@ class Opening(Generic[N]):
     """A node that is about to be opened or created. Nothing happens before it is awaited or entered.
 
     ``await`` hands the node over: close it with ``aclose()`` when a store was opened for it (zip archives are only
-    written then). ``async with`` closes it in any case.
+    written then). ``async with`` closes it in any case; left by an exception, it leaves a zip archive as it was.
     """
 
     __slots__ = ("_make", "_node")
@@ -40,4 +42,4 @@ class Opening(Generic[N]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._node is not None:
-            await self._node.aclose()
+            await self._node.__aexit__(kind, error, trace)

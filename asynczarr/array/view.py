@@ -193,9 +193,10 @@ class View(Selected):
                 ``"process"`` it and its result must be picklable.
             out: array to write the results to, each at its chunk's ``region``; each of its stored objects is written
                 once.
-            where: ``"thread"``: in the worker thread that has decoded the chunk. ``"loop"``: on the event loop, for
-                functions that await. ``"process"``: in a worker process, for Python code that keeps the GIL busy.
-            concurrency: batches of chunks in flight.
+            where: ``"thread"``: in worker threads. ``"loop"``: on the event loop, for functions that await.
+                ``"process"``: in worker processes, for Python code that keeps the GIL busy.
+            concurrency: with ``"thread"`` calls at a time, by default as many as there are CPUs (one thread takes
+                those that return at once); otherwise batches of chunks in flight.
             max_bytes: bytes of chunks on their way.
             missing: chunks that are not stored are given as fill values, left out, or raise ``ChunkMissing``.
 
@@ -203,7 +204,8 @@ class View(Selected):
             The results in C order of the chunks; an empty list if they went to `out`.
 
         Raises:
-            Exception: whatever `function` raises; nothing new is started after the first error.
+            Exception: whatever `function` raises; nothing new is started after the first error. Cancelled, it ends with
+                the calls that have begun: a thread cannot be stopped.
         """
         options = StreamOptions(concurrency=concurrency, max_bytes=max_bytes, ordered=out is None, missing=missing)
         async with map_stream(self._array, self._selection, function, where, options) as stream:

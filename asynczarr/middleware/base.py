@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from ..store.base import Capabilities, Store, StoreBase
+from ..store.base import Capabilities, Store, StoreBase, discard
+from ..store.remade import Remade
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 
 __all__ = ["Request", "Verb", "Wrapper"]
@@ -43,7 +44,7 @@ class Request:
         return self.verb in ("set", "delete", "delete_many")
 
 
-class Wrapper(StoreBase):
+class Wrapper(StoreBase, Remade):
     """Passes every call on through :meth:`around`; a middleware overrides that, or single verbs, or both.
 
     Args:
@@ -149,3 +150,8 @@ class Wrapper(StoreBase):
     async def aclose(self) -> None:
         """Close the wrapped store."""
         await self.inner.aclose()
+
+    async def discard(self) -> None:
+        """Close the wrapped store after a failure, see ``StoreBase.discard``."""
+        await discard(self.inner)
+        await self.aclose()  # what is kept up here; of the wrapped store a second close is none

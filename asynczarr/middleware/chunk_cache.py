@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from ..clock import Clock, SystemClock
 from ..store.base import Store
+from ..store.remade import Remade
 from ..telemetry import events, hooks
 from ..telemetry.address import public
 from ..types import Coords, Version
@@ -39,7 +40,7 @@ class Asked(NamedTuple):
     changes: int
 
 
-class ChunkCache:
+class ChunkCache(Remade):
     """Decoded chunks, bounded in bytes, least recently used out first. Several arrays and threads may share one.
 
     A chunk belongs to one version of the value that it was decoded from. Who reads learns the version first: from

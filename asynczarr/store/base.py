@@ -16,7 +16,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 
-__all__ = ["Capabilities", "ManyStore", "Store", "StoreBase", "SyncStore"]
+__all__ = ["Capabilities", "ManyStore", "Store", "StoreBase", "SyncStore", "discard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +189,22 @@ class StoreBase(ABC):
         for key in builtins.list(keys):
             await self.delete(key)
 
+    async def discard(self) -> None:
+        """Close after a failure. A store that publishes what was written when it is closed drops it instead."""
+        await self.aclose()
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        await (self.aclose() if error is None else self.discard())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+
+async def discard(store: Store) -> None:
+    """:meth:`StoreBase.discard` of any store; one that has none is closed."""
+    await getattr(store, "discard", store.aclose)()

@@ -19,14 +19,13 @@ from .beneath import Root
 from .conditions import expect, one_condition
 from .fileio import flat_view, write_all
 from .keys import temporary_name
-from .oserrors import MISSING
+from .oserrors import MISSING, NO_LOCKS
 
 __all__ = ["Durability", "FileWriter", "folder_lock", "version_of"]
 
 Durability: TypeAlias = Literal["full", "data", "none"]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_NO_LOCKS = (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _LOCK_SECONDS = 60.0
 _ATTEMPTS = 100
@@ -203,7 +202,7 @@ def folder_lock(folder: int, *, exclusive: bool) -> Iterator[None]:
             time.sleep(pause)
             pause = min(2 * pause, 0.01)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
             if exclusive:
                 raise Unsupported("compare-and-swap needs flock, which this file system lacks") from error

@@ -19,6 +19,7 @@ from .fileio import absolute, read_exactly, turn
 from .keys import validate_key, validate_prefix
 from .listing import paged
 from .oserrors import MISSING, store_error
+from .remade import Reduced, Remade
 from .threaded import ThreadedStore
 from .tree import names_in, sweep, walk
 
@@ -27,7 +28,7 @@ __all__ = ["FilesystemStore"]
 _BATCH = 1000
 
 
-class FilesystemStore(ThreadedStore):
+class FilesystemStore(ThreadedStore, Remade):
     """Keys are files below `root`; a folder is a prefix.
 
     Reads take one thread hop, and all ranges of ``get_ranges`` come from one open file. Writes go to a temporary
@@ -76,6 +77,9 @@ class FilesystemStore(ThreadedStore):
             write=not read_only, create=not read_only, cas=not read_only, versions=True, sync=True, many=True
         )
         self._closed = False
+
+    def __reduce__(self) -> Reduced:
+        return self._reduced_at(self.root, "root")
 
     @property
     def url(self) -> str:

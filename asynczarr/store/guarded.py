@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import AsyncZarrError, StoreClosed, Unsupported
 from .base import Capabilities, StoreBase
 from .keys import validate_key, validate_prefix
+from .remade import Remade
 
 __all__ = ["GuardedStore", "Place"]
 
@@ -25,7 +26,7 @@ class Place:
             error.at(store=self._store, key=self._key)
 
 
-class GuardedStore(StoreBase):
+class GuardedStore(StoreBase, Remade):
     """A store that sets its URL and capabilities when it is made, and `_closed` when it is closed."""
 
     _url: str

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ..errors import AlreadyExists, StoreClosed, Unsupported
 from ..types import ByteRange, BytesLike, ObjectInfo, Parts, Version
@@ -68,6 +69,9 @@ class MemoryStore(StoreBase):
             sync=True,
             blocking=False,
         )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a MemoryStore cannot be pickled: its values are in this process; use a FilesystemStore")
 
     @property
     def url(self) -> str:

@@ -6,10 +6,13 @@ import errno
 
 from ..errors import Forbidden, KeyInvalid, QuotaExceeded, StoreError, Unavailable, Unsupported
 
-__all__ = ["MISSING", "store_error"]
+__all__ = ["MISSING", "NO_LOCKS", "store_error"]
 
 MISSING = (errno.ENOENT, errno.ENOTDIR)
 """Error numbers that mean: there is no such file."""
+
+NO_LOCKS = (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+"""Error numbers of ``flock`` that mean: this file system has none."""
 
 _NO_LOOPS = "symbolic links that lead nowhere are not followed"
 _TWO_ROLES = "a file system cannot hold a key and a prefix of the same name"

@@ -24,6 +24,7 @@ from .fileio import absolute, flat_view
 from .keys import validate_key, validate_prefix
 from .listing import below, children, paged
 from .oserrors import store_error
+from .remade import Reduced, Remade
 from .threaded import ThreadedStore
 from .zip_read import Archive, Entry, find_root, load, read_ranges
 from .zip_write import ZipWriter
@@ -35,7 +36,7 @@ ZipMode: TypeAlias = Literal["r", "w", "a", "x"]
 _FORKED = "the store was made before a fork: its archive is written by the process that made it"
 
 
-class ZipStore(ThreadedStore):
+class ZipStore(ThreadedStore, Remade):
     """Keys are entries of one archive.
 
     Nothing is read before the first call. Reads need no lock and check what the archive says of itself. Writes go to a
@@ -93,6 +94,13 @@ class ZipStore(ThreadedStore):
         self._state = threading.Condition()  # guards _opened, _closed, _users
         self._writing = threading.Lock()  # guards the writer and every change of _entries
         in_children(self, ZipStore._become_a_copy)
+
+    def __reduce__(self) -> Reduced:
+        if self._mode != "r":
+            raise TypeError(
+                "a ZipStore cannot be pickled: an archive has one writer; close it, and open it with mode='r'"
+            )
+        return self._reduced_at(self._path, "path")
 
     @property
     def url(self) -> str:

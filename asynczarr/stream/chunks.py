@@ -77,7 +77,7 @@ class PieceStream(WindowStream[T]):
         options: how.
         make: makes the item of a chunk, in the worker thread that has decoded it; must not know the stream
             (``__del__``).
-        then: goes on with the item on the event loop, before it counts as loaded.
+        then: goes on with the items of a batch on the event loop, before they count as loaded.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PieceStream(WindowStream[T]):
         selection: Selection,
         options: StreamOptions,
         make: Callable[[Chunk], T],
-        then: Callable[[T], Awaitable[T]] | None = None,
+        then: Callable[[list[T]], Awaitable[list[T]]] | None = None,
     ) -> None:
         super().__init__(array, max_bytes=options.max_bytes, ordered=options.ordered)
         self._selection = selection
@@ -123,7 +123,8 @@ class PieceStream(WindowStream[T]):
     async def _slots(self) -> int:
         options, shape = self._options, self._shape
         # Where a request costs little, the first chunk of a shard comes alone, and threads share the rest.
-        cheap = self._hurry = self._sync
+        cheap = self._sync
+        self._hurry = cheap and self._then is None  # what goes on with the first chunk may take long
         run = min(BATCH_BYTES // 2, options.max_bytes // (2 * (shape.slots + 1))) if cheap else shape.run
         plan = fetches(
             self._array,
@@ -191,13 +192,17 @@ def _as_it_is(chunk: Chunk) -> Chunk:
 
 
 async def _job(
-    loader: Loader[tuple[T | None, Piece]], batch: Batch, then: Callable[[T], Awaitable[T]] | None
+    loader: Loader[tuple[T | None, Piece]], batch: Batch, then: Callable[[list[T]], Awaitable[list[T]]] | None
 ) -> list[tuple[T | None, Piece] | Failure]:
     results = await loader.load(batch)
     if then is not None:
+        present: list[tuple[int, T, Piece]] = []
         for number, found in enumerate(results):
             if not isinstance(found, Failure) and found[0] is not None:
-                results[number] = (await then(found[0]), found[1])
+                present.append((number, found[0], found[1]))
+        items = await then([item for _, item, _ in present])
+        for (number, _, piece), item in zip(present, items, strict=True):
+            results[number] = (item, piece)
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from ..types import BytesLike, Coords
 from .plan import inner_axes
 from .stored import StoredArray
 
-__all__ = ["TOGETHER_BYTES", "Edit", "Patch"]
+__all__ = ["TOGETHER_BYTES", "Edit", "Patch", "bounds", "fills"]
 
 TOGETHER_BYTES = 2**21
 """Decoded bytes of small chunks that are encoded in one call."""
@@ -63,7 +63,7 @@ class Edit:
         if self.erase:
             return False
         return any(self._replaces(patch.part) for patch in self.patches) or (
-            len(self.patches) > 1 and _covered(self.array, self.coords, self.shape, self.patches)
+            len(self.patches) > 1 and _covered(self.shape, self.patches)
         )
 
     def apply(self, current: BytesLike | None, *, borrow: bool = False) -> BytesLike | None:
@@ -142,32 +142,42 @@ def _encoded(chain: CodecChain, chunks: dict[Coords, NDArray]) -> dict[Coords, B
     return {coords: chain.encode(chunk, borrow=True) for coords, chunk in chunks.items()}
 
 
-def _covered(array: StoredArray, coords: Coords, shape: tuple[int, ...], patches: Iterable[Patch]) -> bool:
-    """Whether patches that each cover a part cover together all that lies inside the array.
-
-    Looked at on the cells into which the borders of the patches cut the object: far fewer than elements.
-    """
-    inside = [min(n, axis.extent - axis.start(c)) for axis, c, n in zip(array.axes, coords, shape, strict=True)]
-    boxes = [[_bounds(index) for index in part.chunk] for part, _ in patches]
-    if any(bounds is None for box in boxes for bounds in box):  # steps and index arrays: element by element
+def _covered(shape: tuple[int, ...], patches: Sequence[Patch]) -> bool:
+    """Whether patches that each cover a part cover together all that lies inside the array."""
+    inside = patches[0].part.inside
+    boxes = [bounds(part) for part, _ in patches]
+    if any(box is None for box in boxes):  # steps and index arrays: element by element
         seen = np.zeros(shape, np.bool_)
         for part, _ in patches:
             seen[part.chunk] = True
         return bool(seen[tuple([slice(0, n) for n in inside])].all())
-    spans = np.array(boxes, np.intp)
-    borders = [np.unique(np.append(spans[:, axis].ravel(), (0, n))) for axis, n in enumerate(inside)]
-    cells = np.stack([np.searchsorted(border, spans[:, axis]) for axis, border in enumerate(borders)], axis=1)
+    return fills(np.array(boxes, np.intp), inside)
+
+
+def fills(boxes: np.ndarray[Any, np.dtype[np.intp]], shape: tuple[int, ...]) -> bool:
+    """Whether boxes, as first and stop along each axis, cover all of a shape.
+
+    Looked at on the cells into which their borders cut it: far fewer than elements.
+    """
+    borders = [np.unique(np.append(boxes[:, axis].ravel(), (0, n))) for axis, n in enumerate(shape)]
+    cells = np.stack([np.searchsorted(border, boxes[:, axis]) for axis, border in enumerate(borders)], axis=1)
     seen = np.zeros([len(border) - 1 for border in borders], np.bool_)
     for cell in cells.tolist():
         seen[tuple([slice(first, stop) for first, stop in cell])] = True
     return bool(seen.all())
 
 
-def _bounds(index: Any) -> tuple[int, int] | None:
-    """First and stop of what an index selects from an axis, if it is all between the two."""
-    if isinstance(index, int):
-        return index, index + 1
-    return (index.start, index.stop) if isinstance(index, slice) and index.step == 1 else None
+def bounds(part: Projection) -> tuple[tuple[int, int], ...] | None:
+    """First and stop along each axis of what a projection selects from its object, if it is all between the two."""
+    box = []
+    for index in part.chunk:
+        if isinstance(index, int):
+            box.append((index, index + 1))
+        elif isinstance(index, slice) and index.step == 1:
+            box.append((index.start, index.stop))
+        else:
+            return None
+    return tuple(box)
 
 
 def _merged(

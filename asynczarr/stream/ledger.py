@@ -1,22 +1,25 @@
 """A durable list of finished stored objects, so that a killed ``write_stream`` goes on where it was.
 
 A plain text file: the first line says which array it belongs to. Every further line is the coordinates of one object
-that the store has acknowledged, and the number of the last item that is in it; it is appended and synced to disk only
-after that. A line torn by a crash is cut off.
+that the store has acknowledged, the number of the last item that is in it, and ``"empty"`` if it holds nothing but fill
+values and is not stored; it is appended and synced to disk only after that. A line torn by a crash is cut off.
+
+The file is locked as long as it is open, where the file system has locks; the system takes the lock back when a process
+dies.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..codec import pool
-from ..errors import MetadataError
-from ..store.oserrors import store_error
+from ..errors import MetadataError, Unavailable
+from ..store.oserrors import NO_LOCKS, store_error
 from ..types import Coords
 
 __all__ = ["Ledger"]
@@ -28,12 +31,14 @@ class Ledger:
     Attributes:
         finished: coordinates of the objects that earlier runs and this one have written completely, and the number of
             the last item that is in each.
+        empty: those of them that need not be stored.
     """
 
-    def __init__(self, path: Path, fd: int, finished: dict[Coords, int]) -> None:
+    def __init__(self, path: Path, fd: int, finished: dict[Coords, int], empty: set[Coords]) -> None:
         self._path = path
         self._fd = fd
         self.finished = finished
+        self.empty = empty
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str], identity: dict[str, Any]) -> Ledger:
@@ -45,27 +50,35 @@ class Ledger:
 
         Raises:
             MetadataError: the file is no ledger, or the ledger of another array.
+            Unavailable: another ``write_stream`` has it open, here or in another process.
             StoreError: the file cannot be opened or written.
         """
         return await pool.run(_open, cls, Path(path), identity)
 
-    async def add(self, objects: Mapping[Coords, int]) -> None:
+    async def add(self, objects: Mapping[Coords, int], empty: Collection[Coords] = ()) -> None:
         """Record finished objects and their last items; they are on disk when this returns.
+
+        Args:
+            objects: coordinates and numbers of the last items.
+            empty: of these, and perhaps of others, which are not stored.
 
         Raises:
             StoreError: they could not be written.
         """
         if objects:
-            await pool.run(self._append, objects)
+            await pool.run(self._append, objects, empty)
             self.finished.update(objects)
+            self.empty.difference_update(objects)
+            self.empty.update(coords for coords in objects if coords in empty)
 
-    def _append(self, objects: Mapping[Coords, int]) -> None:
-        lines = b"".join(json.dumps([coords, number]).encode() + b"\n" for coords, number in objects.items())
+    def _append(self, objects: Mapping[Coords, int], empty: Collection[Coords]) -> None:
+        lines = [[coords, number, *(["empty"] if coords in empty else [])] for coords, number in objects.items()]
         with _typed(self._path):
-            _write(self._fd, lines)
+            _write(self._fd, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def close(self) -> None:
         """Close the file. It stays where it is: remove it when the array is complete and the source is done with."""
+        _unlock(self._fd)
         os.close(self._fd)
 
 
@@ -74,8 +87,9 @@ def _open(cls: type[Ledger], path: Path, identity: dict[str, Any]) -> Ledger:
     with _typed(path), ExitStack() as failed:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         failed.callback(os.close, fd)
+        _lock(fd)
         data = path.read_bytes()
-        finished, good = _parse(data, len(header)) if data.startswith(header) else ({}, 0)
+        finished, empty, good = _parse(data, len(header)) if data.startswith(header) else ({}, set(), 0)
         if not good and not header.startswith(data):
             raise MetadataError(f"{path} is not a ledger of this array: {header.decode().strip()}")
         os.ftruncate(fd, good)
@@ -84,23 +98,28 @@ def _open(cls: type[Ledger], path: Path, identity: dict[str, Any]) -> Ledger:
             _write(fd, header)
             _sync_folder(path.parent)
         failed.pop_all()
-        return cls(path, fd, finished)
+        return cls(path, fd, finished, empty)
 
 
-def _parse(data: bytes, start: int) -> tuple[dict[Coords, int], int]:
-    """The objects in the complete lines, and how many bytes those lines are."""
+def _parse(data: bytes, start: int) -> tuple[dict[Coords, int], set[Coords], int]:
+    """The objects in the complete lines, which of them are empty, and how many bytes those lines are."""
     finished: dict[Coords, int] = {}
+    empty: set[Coords] = set()
     good = start
     for line in data[start:].splitlines(keepends=True):
         if not line.endswith(b"\n"):
             break
         try:
-            coords, number = json.loads(line)
-            finished[tuple(int(part) for part in coords)] = int(number)
+            where, number, *mark = json.loads(line)
+            coords, number = tuple(int(part) for part in where), int(number)
+            if mark not in ([], ["empty"]):
+                break
         except (ValueError, TypeError):
             break
+        finished[coords] = number
+        (empty.add if mark else empty.discard)(coords)
         good += len(line)
-    return finished, good
+    return finished, empty, good
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -123,6 +142,28 @@ def _typed(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise store_error(error, store=f"ledger {path}") from error
+    except Unavailable as error:
+        raise error.at(store=f"ledger {path}")  # noqa: B904 - the same error, with its place
+
+
+def _lock(fd: int) -> None:
+    import fcntl  # not everywhere
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Unavailable("another write_stream is using it") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+
+
+def _unlock(fd: int) -> None:
+    """Closing would not do it if the process was forked meanwhile."""
+    import fcntl
+
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _sync_folder(folder: Path) -> None:

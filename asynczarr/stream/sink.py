@@ -19,6 +19,7 @@ from ..selection import Projection
 from ..telemetry import events, hooks
 from ..types import Coords
 from .budget import ByteBudget
+from .coverage import Finishing
 from .edit import Edit, Patch
 from .item import Item, NDArray, Where, normalise, place_of
 from .ledger import Ledger
@@ -63,7 +64,7 @@ class WriteReport:
         items: items taken from the source.
         written: stored objects (chunks, or shards) written.
         rewritten: of these, how many had to be merged with what was stored.
-        skipped: items left out because the checkpoint lists all their objects.
+        skipped: items left out because the checkpoint says that all their objects have them.
         nbytes: decoded bytes of the items written.
         failed: items that failed, in order of their number.
     """
@@ -86,6 +87,10 @@ class WriteStreamOptions:
     on_error: OnItemError = "raise"
     validate: bool = True
     progress: Callable[[WriteReport], object] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.on_error) and self.on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error= must be 'raise', 'skip' or a callable, not {self.on_error!r}")
 
 
 @dataclass(slots=True)
@@ -114,11 +119,13 @@ class _Sink:
         self._stages: dict[Coords, _Stage] = {}
         self._writing: set[Coords] = set()
         self._failed: dict[int, FailedItem] = {}
+        self._finishing = None if ledger is None else Finishing(ledger.finished)
         self._finished: dict[Coords, int] = {}
+        self._empty: set[Coords] = set()
         self._flushed = 0.0
         slots = shape_of_window(array, options.concurrency, options.max_bytes).slots
         self._budget = ByteBudget(options.max_bytes)
-        self._window: Window[tuple[_Stage, Edit, AsyncZarrError | None]]
+        self._window: Window[tuple[_Stage, Edit, bool | AsyncZarrError]]
         self._window = Window(slots=slots, budget=self._budget, ordered=False)
 
     async def run(self, source: Source) -> None:
@@ -149,6 +156,8 @@ class _Sink:
                 await self._launch(stage)
             while self._window:
                 await self._settle()
+            if self._finishing is not None and self.error is None:
+                self._finished.update(dict.fromkeys(self._finishing.ended(), self.report.items - 1))
         finally:
             with CancelScope(shield=True):
                 await self._window.aclose()
@@ -166,7 +175,7 @@ class _Sink:
         for part in parts:
             stage = self._stages.get(part.coords)
             if stage is None:
-                stage = self._stages[part.coords] = _Stage(part.coords, part.shape, _inside(self.array, part.coords))
+                stage = self._stages[part.coords] = _Stage(part.coords, part.shape, prod(part.inside))
             patch = Patch(part, item.data) if alone and not item.borrowed else await _own(part, item.data)
             size = patch.source[patch.part.out].size
             stage.patches.append(patch)
@@ -195,18 +204,22 @@ class _Sink:
 
     async def _settle(self) -> None:
         """Wait for one write and book it."""
-        (stage, edit, error), cost = await self._window.pop()
+        (stage, edit, outcome), cost = await self._window.pop()
         self._budget.release(cost + stage.nbytes)
         self._writing.remove(stage.coords)
-        if error is not None:
+        if isinstance(outcome, AsyncZarrError):
             for number, where in stage.items:
-                self._fail(FailedItem(number, where, error))
+                self._fail(FailedItem(number, where, outcome))
+            if self._finishing is not None:
+                self._finishing.failed(stage.coords)
             return
         self.report.written += 1
         self.report.rewritten += not edit.whole
         self.report.nbytes += stage.nbytes
-        if edit.whole:
-            self._finished[stage.coords] = stage.items[-1][0]
+        if self._finishing is not None:
+            (self._empty.discard if outcome else self._empty.add)(stage.coords)
+            if self._finishing.written(stage.coords, edit.patches, whole=edit.whole):
+                self._finished[stage.coords] = stage.items[-1][0]
         await self._record(force=False)
         if self.options.progress is not None:
             self.options.progress(self.report)
@@ -229,7 +242,8 @@ class _Sink:
         now = asyncio.get_running_loop().time()
         if self.ledger is not None and self._finished and (force or now - self._flushed >= LEDGER_PERIOD):
             finished, self._finished, self._flushed = self._finished, {}, now
-            await self.ledger.add(finished)
+            await self.ledger.add(finished, self._empty)
+            self._empty -= finished.keys()
             if self._trace is not None:
                 duration = asyncio.get_running_loop().time() - now
                 self._trace.tell(events.Checkpoint, objects=len(finished), duration=duration)
@@ -262,22 +276,25 @@ async def write_stream(array: StoredArray, source: Source, options: WriteStreamO
 
 
 async def _forget_missing(array: StoredArray, ledger: Ledger) -> None:
-    """Objects that are gone are not finished: the array may have been created anew since."""
+    """Objects that are gone are not finished: the array may have been created anew since.
+
+    Those that need none are only believed to be finished if all others are still there.
+    """
     if ledger.finished and array.store.capabilities.list:
-        finished = {array.key(coords): coords for coords in ledger.finished}
+        gone = {array.key(coords): coords for coords in ledger.finished if coords not in ledger.empty}
+        proven = bool(gone)
         async for key in array.store.list(array.prefix):
-            finished.pop(key, None)
-        for coords in finished.values():
+            gone.pop(key, None)
+        for coords in [*gone.values(), *([] if proven and not gone else ledger.empty)]:
             del ledger.finished[coords]
 
 
-async def _store(stage: _Stage, edit: Edit) -> tuple[_Stage, Edit, AsyncZarrError | None]:
+async def _store(stage: _Stage, edit: Edit) -> tuple[_Stage, Edit, bool | AsyncZarrError]:
     # An error is a result here, not the end of the window: what was accepted still drains.
     try:
-        await store_edit(edit)
+        return stage, edit, await store_edit(edit)
     except AsyncZarrError as error:
         return stage, edit, error
-    return stage, edit, None
 
 
 async def _own(part: Projection, data: NDArray) -> Patch:
@@ -285,11 +302,6 @@ async def _own(part: Projection, data: NDArray) -> Patch:
     values = data[part.out]
     copy = values.copy() if values.nbytes < LARGE_COPY else await pool.run(values.copy)
     return Patch(replace(part, out=tuple([slice(0, length, 1) for length in copy.shape])), copy)
-
-
-def _inside(array: StoredArray, coords: Coords) -> int:
-    """Elements of a stored object that lie inside the array."""
-    return prod(min(axis.size(c), axis.extent - axis.start(c)) for axis, c in zip(array.axes, coords, strict=True))
 
 
 def _grid(array: StoredArray) -> list[Any]:

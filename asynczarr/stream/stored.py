@@ -45,6 +45,7 @@ class StoredArray:
         coalesce_max: bytes of the largest request that coalescing may make.
         indexes: shard indexes seen lately.
         chunk_cache: keeps decoded chunks, perhaps those of other arrays too.
+        recipe: the function and the arguments that make it anew from what can be pickled.
     """
 
     store: Store
@@ -58,6 +59,12 @@ class StoredArray:
     coalesce_max: int = 16 * 2**20
     indexes: ShardIndexCache = field(default_factory=ShardIndexCache)
     chunk_cache: ChunkCache | None = None
+    recipe: tuple[Callable[..., StoredArray], tuple[Any, ...]] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., StoredArray], tuple[Any, ...]]:
+        if self.recipe is None:
+            raise TypeError("a StoredArray that no node has made cannot be pickled")
+        return self.recipe
 
     @property
     def dtype(self) -> np.dtype[Any]:

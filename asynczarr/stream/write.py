@@ -71,7 +71,7 @@ async def write(
         AsyncZarrError: the first failure; edits not yet started are then not written, others may or may not be.
     """
     slots = shape_of_window(array, concurrency, max_bytes).slots
-    window: Window[None] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
+    window: Window[bool | None] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
     try:
         for group in _groups(array, changes, target=min(BATCH_BYTES, max_bytes // (slots + 1))):
             cost = sum(map(edit_cost, group))
@@ -159,8 +159,8 @@ def edit_cost(edit: Edit) -> int:
     return size * (2 if edit.whole else 4)
 
 
-async def store_edit(edit: Edit) -> None:
-    """Write one edit; it has landed when this returns.
+async def store_edit(edit: Edit) -> bool:
+    """Write one edit; it has landed when this returns. Whether there is an object now, or none is needed.
 
     Raises:
         AsyncZarrError: naming store, key and chunk.
@@ -175,11 +175,10 @@ async def store_edit(edit: Edit) -> None:
             if not edit.whole or not store.capabilities.cas:
                 await stack.enter_async_context(key_lock(store, edit.key))
             if not store.capabilities.sync:
-                await _store_async(edit)
-            elif _tiny(edit) and not store.capabilities.blocking:
-                _store_sync(cast("SyncStore", store), edit)
-            else:
-                await pool.run(_store_sync, cast("SyncStore", store), edit)
+                return await _store_async(edit)
+            if _tiny(edit) and not store.capabilities.blocking:
+                return _store_sync(cast("SyncStore", store), edit)
+            return await pool.run(_store_sync, cast("SyncStore", store), edit)
     except AsyncZarrError as error:
         raise _located(error, edit) from error.__cause__
     finally:
@@ -190,22 +189,23 @@ def _located(error: AsyncZarrError, edit: Edit) -> AsyncZarrError:
     return error.at(store=edit.array.store.url, key=edit.key, chunk=edit.coords)
 
 
-def _store_sync(store: SyncStore, edit: Edit) -> None:
+def _store_sync(store: SyncStore, edit: Edit) -> bool:
     if edit.whole:
         value = edit.apply(None, borrow=True)  # a store's blocking half keeps no buffer that can change
         _put_sync(store, edit.key, value, None, known=False)
-        return
+        return value is not None
     for attempt in range(ATTEMPTS):
         parts = store.get_ranges_sync(edit.key, [ByteRange(0, _limit(edit))])
         value = edit.apply(parts.data[0] if parts else None)
         try:
             _put_sync(store, edit.key, value, parts.version if parts else None, known=True)
-            return
+            return value is not None
         except (PreconditionFailed, AlreadyExists):
             if attempt == ATTEMPTS - 1:
                 raise
             if hooks.active:
                 conflict(edit, attempt + 1)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Version | None, *, known: bool) -> None:
@@ -220,7 +220,7 @@ def _put_sync(store: SyncStore, key: str, value: BytesLike | None, version: Vers
         store.set_sync(key, value)
 
 
-async def _store_async(edit: Edit) -> None:
+async def _store_async(edit: Edit) -> bool:
     store, slots = edit.array.store, request_slots(edit.array.store)
     swap = store.capabilities.cas and not edit.whole
     doubts = MAX_DOUBTS if swap and not (edit.erase or edit.growing) else 0
@@ -234,7 +234,7 @@ async def _store_async(edit: Edit) -> None:
         if value is None and parts and swap and not store.capabilities.cas_delete:
             value = await pool.run(edit.keeping_fill_values().apply, current)
             if value is None:  # nothing was in it before either
-                return
+                return True
         version = parts.version if parts and swap else None
         try:
             async with slots:
@@ -242,7 +242,7 @@ async def _store_async(edit: Edit) -> None:
                     await store.set(edit.key, value, create=swap and parts is None, if_version=version)
                 elif parts is not None or edit.whole:
                     await store.delete(edit.key, if_version=version)
-            return
+            return value is not None
         except (PreconditionFailed, AlreadyExists, OutcomeUnknown) as error:
             # Whether it has landed or not, the same values put on top of what is there now are what was asked for.
             doubts -= isinstance(error, OutcomeUnknown)
@@ -251,6 +251,7 @@ async def _store_async(edit: Edit) -> None:
             if hooks.active:
                 conflict(edit, attempt + 1)
             await asyncio.sleep(random() * min(1.0, 0.005 * 2**attempt))
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _tiny(edit: Edit) -> bool:

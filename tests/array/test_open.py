@@ -154,6 +154,60 @@ async def test_zip_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(await array.read(), values)
 
 
+async def _fail_in(context: Any, cause: type[BaseException]) -> None:
+    """Write in the body of an ``async with``, and raise."""
+    async with context as given:
+        if isinstance(given, az.Array):
+            await given[:2].write(9)
+        elif isinstance(given, az.Group):
+            await given.create_array("a", **SPEC)
+        else:
+            await given.set("b", b"new")
+        raise cause
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "r+"])
+@pytest.mark.parametrize("stack", [None, Wrapper, {}], ids=["bare", "wrapped", "stack"])
+async def test_an_archive_stays_when_the_body_raises(tmp_path: Path, mode: Any, stack: Any) -> None:
+    """However it was opened: an exception or a cancellation publishes nothing of what was written."""
+    path, options = tmp_path / "x.zip", {"stack": stack}
+    async with az.create_array(path, **SPEC) as array:
+        await array.write(3)
+    before = path.read_bytes()
+    spec = {} if mode == "r+" else SPEC
+    for cause in (RuntimeError, asyncio.CancelledError, GeneratorExit):
+        opening = az.open_array(path, mode=mode, store_options=options, **spec)
+        array = await az.open_array(path, mode=mode, store_options=options, **spec)
+        for context in (opening, array, az.open_store(path, mode=mode, **options)):
+            with pytest.raises(cause):
+                await _fail_in(context, cause)
+            assert path.read_bytes() == before
+        assert [each.name for each in tmp_path.iterdir()] == ["x.zip"]
+        with pytest.raises(az.StoreClosed):
+            await array.read()
+    async with az.open_array(path, mode=mode, store_options=options, **spec) as array:
+        with pytest.raises(az.SelectionError):
+            await array.write(np.zeros(7))
+        await array[:2].write(9)
+    async with az.open_array(path) as array:
+        assert (await array[:2].read() == 9).all()
+
+
+async def test_no_archive_comes_into_being_when_the_body_raises(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        await _fail_in(az.create_group(tmp_path / "x.zip"), RuntimeError)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_given_archive_is_left_to_its_owner_when_the_body_raises(tmp_path: Path) -> None:
+    async with az.ZipStore(tmp_path / "x.zip", mode="w") as store:
+        with pytest.raises(RuntimeError):
+            await _fail_in(az.create_array(store, **SPEC), RuntimeError)
+        assert await store.head("zarr.json") is not None
+    async with az.open_array(tmp_path / "x.zip") as array:
+        assert (await array[:2].read() == 9).all()
+
+
 async def test_create_arguments() -> None:
     with pytest.raises(az.MetadataError):
         await az.create_array("memory://", **SPEC, order="F")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import random
@@ -207,6 +209,7 @@ async def test_rubbish_in_a_ledger_ends_it(tmp_path: Path) -> None:
         b"\xff\xfe\n",
         b'["x", 1]\n',
         b"1\n",
+        b'[[1], 2, "full"]\n',
     ):
         ledger.write_bytes(whole + rubbish)
         report = await array.write_stream(_items(), checkpoint=ledger)
@@ -302,8 +305,38 @@ async def test_the_ledger_by_itself(tmp_path: Path) -> None:
     ledger = await Ledger.open(tmp_path / "ledger", {"a": 1})
     assert ledger.finished == {}
     await ledger.add({})
-    await ledger.add({(1, 2): 5, (): 0})
-    ledger.close()
-    again = await Ledger.open(tmp_path / "ledger", {"a": 1})
-    assert again.finished == {(1, 2): 5, (): 0}
+    await ledger.add({(1, 2): 5, (): 0, (3,): 1}, {(3,)})
+    await ledger.add({(): 7})
+    for known in (ledger, again := await _reopened(ledger, tmp_path / "ledger")):
+        assert known.finished == {(1, 2): 5, (): 7, (3,): 1}
+        assert known.empty == {(3,)}
     again.close()
+
+
+async def _reopened(ledger: Ledger, path: Path) -> Ledger:
+    ledger.close()
+    return await Ledger.open(path, {"a": 1})
+
+
+async def test_one_ledger_serves_one_stream_at_a_time(tmp_path: Path) -> None:
+    array, ledger = await _array(), tmp_path / "ledger"
+
+    async def source() -> Any:
+        for item in _items():
+            yield item
+            with pytest.raises(az.Unavailable, match="another write_stream"):
+                await array.write_stream(_items(), checkpoint=ledger)
+
+    report = await array.write_stream(source(), checkpoint=ledger)
+    assert report.written == N
+    again = await array.write_stream(_items(), checkpoint=ledger)
+    assert again.skipped == N
+
+
+async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    report = await (await _array()).write_stream(_items(), checkpoint=tmp_path / "ledger")
+    assert report.written == N

@@ -50,8 +50,9 @@ async def test_results_may_be_none() -> None:
     assert await array.map_chunks(lambda chunk: None) == [None] * 16
 
 
-async def test_in_the_thread_that_decoded() -> None:
-    array = await filled(SyncSpyStore())
+@pytest.mark.parametrize("store", [SyncSpyStore, az.MemoryStore])
+async def test_not_in_the_thread_of_the_event_loop(store: Any) -> None:
+    array = await filled(store())
     threads = set(await array.map_chunks(lambda chunk: threading.get_ident()))
     assert threading.get_ident() not in threads
     (here,) = set(await array.map_chunks(lambda chunk: threading.get_ident(), where="loop"))
@@ -156,6 +157,57 @@ async def test_cancelled(where: Any) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+
+class _Held:
+    """A function whose calls wait in their threads for each other, and may be let go."""
+
+    def __init__(self, together: int) -> None:
+        self._together = together
+        self.full, self.free = threading.Event(), threading.Event()
+        self.calls = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, chunk: az.Chunk) -> int:
+        with self._lock:
+            self.calls += 1
+            if self.calls == self._together:
+                self.full.set()
+        assert self.free.wait(60)
+        return _sum(chunk)
+
+
+@pytest.mark.parametrize("store", [SpyStore, SyncSpyStore, az.MemoryStore])
+async def test_a_cancellation_waits_for_the_calls_that_have_begun(
+    store: Any,
+) -> None:
+    array = await az.create_array(store(), shape=200, dtype="i4", chunks=1, fill_value=1)
+    held = _Held(4)
+    async with nothing_left():
+        task = asyncio.ensure_future(array.map_chunks(held, concurrency=4))
+        assert await asyncio.to_thread(held.full.wait, 30)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        held.free.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert held.calls == 4
+    assert await array.map_chunks(held, concurrency=4) == [1] * 200
+
+
+async def test_no_call_begins_after_one_has_failed() -> None:
+    array = await az.create_array(az.MemoryStore(), shape=200, dtype="i4", chunks=1)
+    calls = 0
+
+    def fail(chunk: az.Chunk) -> None:
+        nonlocal calls
+        calls += 1
+        raise KeyError("mine")
+
+    async with nothing_left():
+        with pytest.raises(KeyError, match="mine"):
+            await array.map_chunks(fail, concurrency=1)
+    assert calls == 1
 
 
 # Copying.

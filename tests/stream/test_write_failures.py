@@ -281,3 +281,12 @@ async def test_the_error_of_a_callback() -> None:
         async with nothing_left():
             with pytest.raises(ZeroDivisionError):
                 await array.write_stream(chunk_items(), **options)
+
+
+async def test_an_unknown_way_to_meet_errors_is_refused() -> None:
+    """A typo must not be taken for "skip"."""
+    array = await az.create_array(SpyStore(), **SPEC)
+    for bad in ("rase", "", None):
+        with pytest.raises(ValueError, match="on_error"):
+            await array.write_stream(chunk_items(), on_error=bad)
+    assert array.store.requests == []

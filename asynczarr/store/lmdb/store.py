@@ -20,6 +20,7 @@ from ..keys import validate_key, validate_prefix
 from ..listing import paged
 from ..oserrors import store_error
 from ..record import open_record, seal
+from ..remade import Reduced, Remade
 from ..threaded import ThreadedStore
 from ..url import local_path
 from .table import KEPT, Table
@@ -33,7 +34,7 @@ _BATCH = 1000
 _Page: TypeAlias = Callable[[Table, str, bytes], tuple[Sequence[str], bytes | None]]
 
 
-class LMDBStore(ThreadedStore):
+class LMDBStore(ThreadedStore, Remade):
     """Keys in one LMDB environment, each call one transaction.
 
     Readers never wait and see one state; writers, of all processes, come one after the other. A process that is killed
@@ -92,6 +93,9 @@ class LMDBStore(ThreadedStore):
     def from_url(cls, url: str, *, read_only: bool = False, **options: Any) -> Self:
         """Make a store of ``lmdb:///folder`` and the arguments of the class."""
         return cls(local_path(url), read_only=read_only, **options)
+
+    def __reduce__(self) -> Reduced:
+        return self._reduced_at(self._path, "path")
 
     @property
     def url(self) -> str:

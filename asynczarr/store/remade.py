@@ -1,0 +1,51 @@
+"""Pickling of what holds connections, locks and threads: another process makes it anew from the same arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+__all__ = ["Reduced", "Remade"]
+
+Reduced: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""What ``__reduce__`` returns."""
+
+
+class Remade:
+    """Pickles as the arguments that it was made with, which must be picklable themselves.
+
+    Nothing is connected or read before the first call in the other process. Credentials go with it as far as they were
+    given as arguments; what was found in the environment is looked for again over there.
+    """
+
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign] # __new__ would hide its signature
+
+    def __reduce__(self) -> Reduced:
+        return _remake, (type(self), *self._given)
+
+    def _reduced_at(self, path: str, name: str) -> Reduced:
+        """With an absolute path as the first argument, whose name it is: the other process may be in another folder."""
+        args, options = self._given
+        return _remake, (type(self), (path, *args[1:]), {key: each for key, each in options.items() if key != name})
+
+
+def _noting(init: Callable[..., None]) -> Callable[..., None]:
+    """The same constructor; the outermost one notes its arguments."""
+
+    @wraps(init)
+    def noting(self: Remade, *args: Any, **options: Any) -> None:
+        if "_given" not in vars(self):
+            self._given = args, options
+        init(self, *args, **options)
+
+    return noting
+
+
+def _remake(cls: type[Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return cls(*args, **options)
