@@ -131,10 +131,11 @@ class S3Store(RemoteStore):
         """The store of ``s3://bucket/prefix``; the prefix is percent-decoded once, the options are those of the class.
 
         Raises:
-            KeyInvalid: no bucket, a query or a fragment, or a prefix that is no key.
+            KeyInvalid: no bucket, a user or port in its place, a query or a fragment, or a prefix that is no key.
         """
         bucket, _, prefix = url.partition("://")[2].partition("/")
-        if not bucket or "@" in bucket or "?" in url or "#" in url:
+        user = ":" in bucket and not bucket.startswith("arn:")
+        if not bucket or user or "@" in bucket or "?" in url or "#" in url:
             raise KeyInvalid("write s3://bucket/prefix, with ? as %3F and # as %23", store=without_secrets(url))
         return cls(bucket, unquote(prefix.rstrip("/")), read_only=read_only, **options)
 
