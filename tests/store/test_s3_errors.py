@@ -566,7 +566,9 @@ async def test_what_s3_cannot_do_is_said_before_anything_is_sent(server, store):
     assert server.requests == []
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///x", "s3://user:pw@bucket/x", "s3://user:p/w@bucket/x", "s3://b/x?y=1", "s3://b/a%2F..%2Fb"])
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3:///x", "s3://user:pw@bucket/x", "s3://user:p/w@bucket/x", "s3://b/x?y=1", "s3://b/a%2F..%2Fb"]
+)
 def test_urls_that_are_refused(url):
     with pytest.raises(KeyInvalid) as caught:
         az.store.open_store(url)
