@@ -243,7 +243,6 @@ class _Sink:
         if self.ledger is not None and self._finished and (force or now - self._flushed >= LEDGER_PERIOD):
             finished, self._finished, self._flushed = self._finished, {}, now
             await self.ledger.add(finished, self._empty)
-            self._empty -= finished.keys()
             if self._trace is not None:
                 duration = asyncio.get_running_loop().time() - now
                 self._trace.tell(events.Checkpoint, objects=len(finished), duration=duration)

@@ -52,6 +52,19 @@ class TestMoto(StoreContract):
         async with fresh(bucket, server, conditional_delete=True) as store:
             yield store
 
+    async def test_a_batch_with_a_key_that_xml_cannot_hold(self, store):
+        for key in ("a", "odd\ufffe"):
+            await store.set(key, b"x")
+        await store.delete_many(["a", "odd\ufffe", "missing\uffff"])
+        assert [key async for key in store.list()] == []
+
+    async def test_the_marker_of_an_empty_folder_is_no_key(self, store):
+        client = await store._clients.get()
+        await client.request("PUT", f"{store._path}g/")
+        await store.set("g/k", b"x")
+        assert [key async for key in store.list()] == ["g/k"]
+        assert [name async for name in store.list_dir("g/")] == ["k"]
+
 
 @pytest.mark.xdist_group("ceph")
 class TestCeph(StoreContract):

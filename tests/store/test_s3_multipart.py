@@ -116,6 +116,7 @@ FAILURES = {
     "a part": ({"part2": answer(503, ERROR % b"SlowDown")}, Throttled, ABORTED),
     "a part is lost": ({"part2": CLOSE}, ConnectionFailed, ABORTED),
     "an answer is lost": ({"complete": CLOSE}, ConnectionFailed, ABORTED),
+    "a part without a version": ({"part2": answer(200)}, Unavailable, ABORTED),
     "an error after 200": ({"complete": answer(200, ERROR % b"InternalError")}, Unavailable, ABORTED),
     "the upload has gone": ({"complete": answer(404, ERROR % b"NoSuchUpload")}, Unavailable, ABORTED),
     "the abort as well": ({"part1": answer(403), "abort": answer(500)}, Forbidden, ABORTED),

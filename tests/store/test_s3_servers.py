@@ -107,7 +107,7 @@ async def https(tmp_path, skip_or_fail):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     async with ScriptedServer(ssl=context) as server:
-        server.script = lambda request: answer(200, b"value")
+        server.script = lambda request: answer(200, b"value", ETag="v")
         yield server, certificate
 
 

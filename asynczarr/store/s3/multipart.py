@@ -41,8 +41,9 @@ async def upload_in_parts(
 
     async def send(start: int) -> str:
         part = f"{path}?partNumber={start // size + 1}&uploadId={upload}"
-        answer = await client.request("PUT", part, body=value[start : start + size])
-        return f'"{stored(answer)}"'
+        answer = there(await client.request("PUT", part, body=value[start : start + size]))
+        stored(answer)
+        return answer.headers["ETag"]  # as it came, with its quotes
 
     upload = await _begin(client, path, headers)
     try:
