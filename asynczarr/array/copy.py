@@ -18,7 +18,7 @@ from ..metadata.node import ArrayMetadata, GroupMetadata, NamedConfig, NodeMetad
 from ..metadata.rectilinear import RectilinearGrid
 from ..middleware.opening import open_store
 from ..selection import Projection, basic
-from ..store.base import Store
+from ..store.base import Store, discard
 from ..store.url import Where
 from ..stream.budget import ByteBudget
 from ..stream.chunks import Chunk, Missing, PieceStream, StreamOptions
@@ -112,9 +112,13 @@ async def copy(
         _check_apart(node, store, validate_path(path))
         with call("copy", store, validate_path(path)):
             await job.node(node, validate_path(path))
-    finally:
         if store is not target:
             await store.aclose()
+    except BaseException:
+        if store is not target:
+            await discard(store)  # half a copy replaces no archive
+        raise
+    finally:
         if node is not source:
             await node.aclose()
     return job.report

@@ -9,7 +9,7 @@ from ..errors import AsyncZarrError, MetadataError, NotFound
 from ..metadata.names import validate_path
 from ..metadata.node import ArrayMetadata, GroupMetadata, NodeMetadata, ZarrFormat
 from ..middleware.opening import open_store
-from ..store.base import Store
+from ..store.base import Store, discard
 from ..store.url import Where
 from .array import Array
 from .create import create_node
@@ -245,7 +245,7 @@ async def _open(
         return node
     except BaseException:
         if owns:
-            await store.aclose()
+            await discard(store)
         raise
 
 

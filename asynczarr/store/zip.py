@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, TypeAlias
 
 from anyio import CancelScope
@@ -203,11 +202,6 @@ class ZipStore(ThreadedStore, Remade):
         """Close without changing the archive: what was written is gone."""
         with CancelScope(shield=True):  # an unlink, not a wait for anybody
             await self._threads.run(self._close, publish=False)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await (self.aclose() if error is None else self.discard())
 
     def __del__(self) -> None:
         if not getattr(self, "_opened", False) or self._closed:

@@ -199,6 +199,26 @@ async def test_no_archive_comes_into_being_when_the_body_raises(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_an_archive_stays_when_what_shall_replace_it_cannot_be_made(tmp_path: Path) -> None:
+    """Neither an array that is no array nor half a copy takes its place."""
+    path = tmp_path / "x.zip"
+    async with az.create_array(path, **SPEC) as array:
+        await array.write(3)
+    before = path.read_bytes()
+    with pytest.raises(az.MetadataError):
+        await az.open_array(path, mode="w", **{**SPEC, "dimension_names": ("a",) * 9})
+    assert path.read_bytes() == before
+    folder = tmp_path / "damaged"
+    async with az.create_array(folder, shape=4, chunks=2, dtype="i4", codecs=["bytes", "crc32c"]) as array:
+        await array.write(5)
+    (folder / "c" / "1").write_bytes(b"x" * 12)
+    for mode in ({}, {"overwrite": True, "chunks": 4}):
+        with pytest.raises(az.CodecError if mode else az.AlreadyExists):
+            await az.copy(folder, path, **mode)
+        assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["damaged", "x.zip"]
+
+
 async def test_a_given_archive_is_left_to_its_owner_when_the_body_raises(tmp_path: Path) -> None:
     async with az.ZipStore(tmp_path / "x.zip", mode="w") as store:
         with pytest.raises(RuntimeError):
