@@ -12,6 +12,16 @@ Reduced: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """What ``__reduce__`` returns."""
 
 
+class _Given:
+    """Arguments of a constructor. Some are secret: nothing shows them."""
+
+    __slots__ = ("args", "options")
+
+    def __init__(self, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self.args = args
+        self.options = options
+
+
 class Remade:
     """Pickles as the arguments that it was made with, which must be picklable themselves.
 
@@ -19,7 +29,7 @@ class Remade:
     given as arguments; what was found in the environment is looked for again over there.
     """
 
-    _given: tuple[tuple[Any, ...], dict[str, Any]]
+    _given: _Given
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -27,12 +37,12 @@ class Remade:
             cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign] # __new__ would hide its signature
 
     def __reduce__(self) -> Reduced:
-        return _remake, (type(self), *self._given)
+        return _remake, (type(self), self._given.args, self._given.options)
 
     def _reduced_at(self, path: str, name: str) -> Reduced:
         """With an absolute path as the first argument, whose name it is: the other process may be in another folder."""
-        args, options = self._given
-        return _remake, (type(self), (path, *args[1:]), {key: each for key, each in options.items() if key != name})
+        options = {key: each for key, each in self._given.options.items() if key != name}
+        return _remake, (type(self), (path, *self._given.args[1:]), options)
 
 
 def _noting(init: Callable[..., None]) -> Callable[..., None]:
@@ -41,7 +51,7 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
     @wraps(init)
     def noting(self: Remade, *args: Any, **options: Any) -> None:
         if "_given" not in vars(self):
-            self._given = args, options
+            self._given = _Given(args, options)
         init(self, *args, **options)
 
     return noting

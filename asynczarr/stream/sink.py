@@ -156,7 +156,7 @@ class _Sink:
                 await self._launch(stage)
             while self._window:
                 await self._settle()
-            if self._finishing is not None and self.error is None:
+            if self._finishing is not None and not self._failed:  # what failed may come again, put right
                 self._finished.update(dict.fromkeys(self._finishing.ended(), self.report.items - 1))
         finally:
             with CancelScope(shield=True):

@@ -73,6 +73,16 @@ async def test_an_array_of_which_nothing_is_stored(tmp_path: Path) -> None:
     assert (report.written, report.skipped) == (40, 0)
 
 
+async def test_an_item_that_was_refused_can_be_put_right(tmp_path: Path) -> None:
+    """Its objects hold parts of others, which the end of the source does not make complete."""
+    array = await az.create_array(SpyStore(), **SPEC)
+    wrong = [*_rows()[:5], ((slice(5, 6), slice(None)), np.full((1, 20), "six")), *_rows()[6:8]]
+    report = await array.write_stream(wrong, checkpoint=tmp_path / "ledger", on_error="skip")
+    assert [failed.number for failed in report.failed] == [5]
+    await array.write_stream(_rows()[:8], checkpoint=tmp_path / "ledger")
+    np.testing.assert_array_equal(await array[:8].read(), BY_ROW[:8])
+
+
 async def test_a_part_that_failed_is_not_finished_by_the_others(tmp_path: Path) -> None:
     """Neither when the source ends nor when an earlier run had finished the object."""
     second = _rows(24, 100)
