@@ -33,8 +33,8 @@ class Remade:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "__init__" in vars(cls):
-            cls.__init__ = _noting(cls.__init__)  # type: ignore[method-assign] # __new__ would hide its signature
+        if "__init__" in vars(cls):  # not by __new__, which would hide its signature
+            setattr(cls, "__init__", _noting(cls.__init__))  # noqa: B010 - not by assignment, which types forbid
 
     def __reduce__(self) -> Reduced:
         return _remake, (type(self), self._given.args, self._given.options)
