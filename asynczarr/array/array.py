@@ -14,7 +14,8 @@ from ..metadata.shapes import given_lengths
 from ..selection import axis_number, basic, block
 from ..store.base import Store
 from ..stream.read import MAX_BYTES
-from ..stream.sink import OnItemError, Source, WriteReport, WriteStreamOptions, write_stream
+from ..stream.report import WriteReport
+from ..stream.sink import OnItemError, Source, WriteStreamOptions, write_stream
 from ..stream.values import as_array, cast_in_pool
 from ..stream.write import edits, write
 from . import change

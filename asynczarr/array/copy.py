@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..codec.convert import to_v2, to_v3
 from ..codec.fill import is_fill
 from ..errors import KeyInvalid, MetadataError, Unsupported
-from ..metadata.dtypes import DataType
 from ..metadata.names import validate_path
-from ..metadata.node import ArrayMetadata, GroupMetadata, NamedConfig, NodeMetadata, ZarrFormat
-from ..metadata.rectilinear import RectilinearGrid
+from ..metadata.node import GroupMetadata, ZarrFormat
 from ..middleware.opening import open_store
 from ..selection import Projection, basic
 from ..store.base import Store, discard
@@ -32,12 +29,13 @@ from ..telemetry import events, hooks
 from ..telemetry.address import public
 from .array import Array
 from .change import stored_keys
+from .copied import copied_metadata, same_objects
 from .create import create_node
 from .group import Group
 from .hierarchy import copy_key
 from .node import discard_chunks, prefix_of
 from .open import open as open_node
-from .spec import ArraySpec, array_metadata
+from .spec import ArraySpec
 from .trace import call
 from .view import View
 
@@ -180,7 +178,7 @@ class _Copy:
         copied = Array(self.store, path, metadata, read_only=False, options=array.options)
         end = self.report.nbytes + array.nbytes
         same_fill = _same_fill(array.stored, copied.stored)
-        if same_fill and _same_objects(array.metadata, metadata) and array.store.capabilities.list:
+        if same_fill and same_objects(array.metadata, metadata) and array.store.capabilities.list:
             await self._objects(array, copied, end)
         else:
             await self._recode(array.stored, copied.stored, "skip" if same_fill else "fill")
@@ -256,84 +254,7 @@ async def _recode_object(
     return found, prod(part.inside) * target.dtype.itemsize
 
 
-def copied_metadata(array: Array, zarr_format: ZarrFormat, changes: Mapping[str, Any]) -> ArrayMetadata:
-    """Metadata of a copy: the source's own, with the changes, in the words of `zarr_format`.
-
-    Raises:
-        MetadataError: something that `zarr_format` has no words for.
-    """
-    old = array.metadata
-    if zarr_format == old.zarr_format and not changes:
-        return old
-    spec: dict[str, Any] = {
-        "shape": old.shape,
-        "dtype": old.data_type if zarr_format == 2 else DataType.from_v3(old.data_type.to_v3()),
-        "chunks": _chunks(array),
-        "fill_value": old.fill,
-        "attributes": old.attributes,
-        "zarr_format": zarr_format,
-    }
-    spec |= _v3_words(array) if zarr_format == 3 else _v2_words(array)
-    if "chunks" in changes and "shards" not in changes:
-        for word in ("shards", "index_codecs", "index_location"):  # old shards need not fit new chunks
-            spec.pop(word, None)
-    return array_metadata(ArraySpec.of({**spec, **changes}, zarr_format))
-
-
-def _chunks(array: Array) -> Any:
-    grid = array.metadata.chunk_grid
-    return grid.to_json()["configuration"]["chunk_shapes"] if isinstance(grid, RectilinearGrid) else array.chunks
-
-
-def _v3_words(array: Array) -> dict[str, Any]:
-    old = array.metadata
-    if old.v2 is not None:
-        return {"codecs": to_v3(old.v2, old.data_type.itemsize or 1)}
-    words: dict[str, Any] = {
-        "dimension_names": old.dimension_names,
-        "chunk_key_encoding": old.chunk_key_encoding.to_json(),
-    }
-    if array.shards is None:
-        return words | {"codecs": old.codecs}
-    sharding = old.codecs[-1].configuration
-    return words | {
-        "shards": array.shards,
-        "codecs": [*old.codecs[:-1], *sharding["codecs"]],
-        "index_codecs": sharding["index_codecs"],
-        "index_location": sharding.get("index_location", "end"),
-    }
-
-
-def _v2_words(array: Array) -> dict[str, Any]:
-    old = array.metadata
-    if old.v2 is not None:
-        return {"filters": old.v2.filters, "compressor": old.v2.compressor, "order": old.v2.order}
-    inner = old.codecs if array.shards is None else _v3_words(array)["codecs"]
-    configs = [config if isinstance(config, NamedConfig) else NamedConfig(**_named(config)) for config in inner]
-    filters, compressor = to_v2(configs)
-    return {"filters": filters or None, "compressor": compressor}
-
-
-def _named(document: Any) -> dict[str, Any]:
-    if isinstance(document, str):
-        return {"name": document}
-    return {"name": document["name"], "configuration": document.get("configuration", {})}
-
-
 def _same_fill(source: StoredArray, target: StoredArray) -> bool:
     """Whether a chunk that is not stored reads the same in both, as far as their data types allow."""
     with np.errstate(all="ignore"):
         return is_fill(source.fill_array(()).astype(target.dtype), target.fill)
-
-
-def _same_objects(old: NodeMetadata, new: ArrayMetadata) -> bool:
-    """Whether stored objects of one array are valid as those of the other."""
-    return (
-        isinstance(old, ArrayMetadata)
-        and old.zarr_format == new.zarr_format
-        and old.shape == new.shape
-        and old.data_type == new.data_type
-        and old.chunk_grid == new.chunk_grid
-        and old.codecs == new.codecs
-        and old.v2 == new.v2
-    )

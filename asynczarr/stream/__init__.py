@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .chunks import Chunk, ChunkStream
 from .position import Progress
-from .sink import FailedItem, WriteReport
+from .report import FailedItem, WriteReport
 from .slices import Slice, SliceStream
 
 __all__ = ["Chunk", "ChunkStream", "FailedItem", "Progress", "Slice", "SliceStream", "WriteReport"]

@@ -24,13 +24,14 @@ from .edit import Edit, Patch
 from .item import Item, NDArray, Where, normalise, place_of
 from .ledger import Ledger
 from .read import MAX_BYTES, shape_of_window
+from .report import FailedItem, WriteReport
 from .source import Source, pull
 from .stored import StoredArray
 from .trace import StreamTrace
 from .window import Window
 from .write import edit_cost, store_edit
 
-__all__ = ["FailedItem", "OnItemError", "Source", "WriteReport", "WriteStreamOptions", "write_stream"]
+__all__ = ["OnItemError", "Source", "WriteStreamOptions", "write_stream"]
 
 OnItemError: TypeAlias = Literal["raise", "skip"] | Callable[[Where, AsyncZarrError], object]
 
@@ -39,42 +40,6 @@ LARGE_COPY = 2**20
 
 LEDGER_PERIOD = 0.05
 """Seconds for which finished objects are collected before one append to the ledger."""
-
-
-@dataclass(frozen=True, slots=True)
-class FailedItem:
-    """An item of the source that is not, or not wholly, in the array.
-
-    Attributes:
-        number: its place in the source, from 0.
-        where: index or region as the source gave it.
-        error: why.
-    """
-
-    number: int
-    where: Where
-    error: AsyncZarrError
-
-
-@dataclass(slots=True)
-class WriteReport:
-    """What ``write_stream`` has done.
-
-    Attributes:
-        items: items taken from the source.
-        written: stored objects (chunks, or shards) written.
-        rewritten: of these, how many had to be merged with what was stored.
-        skipped: items left out because the checkpoint says that all their objects have them.
-        nbytes: decoded bytes of the items written.
-        failed: items that failed, in order of their number.
-    """
-
-    items: int = 0
-    written: int = 0
-    rewritten: int = 0
-    skipped: int = 0
-    nbytes: int = 0
-    failed: list[FailedItem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
