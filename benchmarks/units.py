@@ -134,7 +134,7 @@ def _nodes() -> list[Unit]:
 
 def _behaviour() -> list[Unit]:
     memory = [
-        Unit(work, layout, mebibytes=_SMALL if layout == "16K" else _LARGE, fresh=True, runs=2)
+        Unit(work, layout, mebibytes=_LARGE, fresh=True, runs=2)
         for work in ("read", "stream")
         for layout in ("128K", "16K", "128K/8M")
     ]

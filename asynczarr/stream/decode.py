@@ -114,12 +114,12 @@ class Decoder(Generic[R]):
         results: list[R | Failure] = []
         chunks = self._chunks(fetched)
         while some := list(islice(chunks, self._together)):
-            try:
-                found = self._decode_some(some)
+            try:  # nothing of these is kept: their memory, still in the CPU's caches, serves the next ones
+                results += self._finished(self._decode_some(some))
             except Undecodable as stop:
                 stop.results = results + self._finished(stop.results)
                 raise
-            results += self._finished(found)
+            some.clear()
         return results
 
     def _finished(self, found: list[R | Failure]) -> list[R | Failure]:

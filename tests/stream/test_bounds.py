@@ -16,6 +16,7 @@ import pytest
 
 import asynczarr as az
 from asynczarr.codec import pool
+from asynczarr.stream.decode import TOGETHER_BYTES
 from asynczarr.stream.limits import MAX_REQUESTS
 
 from .support import SpyStore, SyncSpyStore, blocking, filled, nothing_left, sleeping
@@ -25,6 +26,7 @@ COST = 2 * CHUNK
 """What one chunk of the arrays here counts: encoded and decoded."""
 
 LARGE: dict[str, Any] = {"shape": (1024, 1024), "chunks": (64, 64), "dtype": "f8", "codecs": ["bytes"]}
+GZIP = ["bytes", {"name": "gzip", "configuration": {"level": 1}}]
 MB = 2**20
 
 
@@ -72,6 +74,19 @@ async def test_what_the_budget_counts_is_what_is_allocated() -> None:
         tracemalloc.stop()
         await stream.aclose()
     assert peak < allowed + 2 * COST + 300_000
+
+
+async def test_chunks_that_were_placed_are_gone_when_the_next_are_decoded() -> None:
+    array = await filled(az.MemoryStore(), **{**LARGE, "shape": (1024, 2048), "chunks": (32, 64), "codecs": GZIP})
+    out = np.empty(array.shape, array.dtype)
+    await array.read(out=out)  # what is made once
+    tracemalloc.start()
+    try:
+        await array.read(out=out, concurrency=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * TOGETHER_BYTES, "two portions of small chunks"
 
 
 async def test_slices_count_the_chunks_they_are_read_from() -> None:
