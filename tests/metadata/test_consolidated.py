@@ -191,9 +191,9 @@ def test_malformed_zmetadata_is_one_error_that_names_the_key(document):
 
 def test_a_large_hierarchy_opens_without_parsing_every_document():
     data = inline({f"g{n // 100}/a{n}": ARRAY3 for n in range(20_000)})
-    started = time.perf_counter()
+    started = time.process_time()
     root = parse_node(data, "zarr.json")
-    elapsed = time.perf_counter() - started
+    elapsed = time.process_time() - started
     assert len(root.consolidated) == 20_000
     assert isinstance(sub_consolidated(root, "g7/a777"), ArrayMetadata)
     assert elapsed < 5

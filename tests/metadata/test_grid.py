@@ -57,7 +57,7 @@ def test_axes_agree_with_the_list_of_all_chunks(axis_and_sizes):
 
 def test_huge_grids_cost_nothing():
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     grid = parse_chunk_grid(rectilinear([[3, 2**60], 5, [7, 10]], 1), (2**61, 2**63 - 1))
     rows, columns = grid.axes((2**61, 2**63 - 1))
     assert (rows.nchunks, columns.nchunks) == (-(-(2**61) // 3), 2**63 - 1)
@@ -65,7 +65,7 @@ def test_huge_grids_cost_nothing():
     assert rows.start(2**60) == 3 * 2**60
     assert rows.size(2**60) == 5
     assert rows.find_many(np.array([2**61 - 1])).tolist() == [(2**61 - 1) // 3]
-    elapsed = time.perf_counter() - started
+    elapsed = time.process_time() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100_000

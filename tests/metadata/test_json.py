@@ -45,12 +45,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_documents_are_one_error_that_names_the_key(data):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(MetadataError) as caught:
         loads(data, key="a/zarr.json")
     assert caught.value.key == "a/zarr.json"
     assert len(str(caught.value)) < 1000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_documents_are_bounded_in_bytes():

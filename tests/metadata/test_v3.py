@@ -283,10 +283,10 @@ def test_a_legal_but_huge_array_opens_at_once():
         shape=[2**62] * 30, chunk_grid={"name": "regular", "configuration": {"chunk_shape": [2] * 30}}, fill_value=0
     )
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     meta = parse(document)
     assert [axis.nchunks for axis in meta.chunk_grid.axes(meta.shape)] == [2**61] * 30
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
 

@@ -27,7 +27,7 @@ FAULTS = {
     "broken in the body": WireFault(cut=4),
     "silence": WireFault(silent="before"),
 }
-ATTEMPT = {"first_byte": 0.5, "body": 0.5}
+ATTEMPT = {"first_byte": 2.0, "body": 2.0}
 
 
 @pytest.fixture

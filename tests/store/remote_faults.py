@@ -112,7 +112,7 @@ class RemoteFaults:
                 with pytest.raises(errors.Throttled) as caught:
                     await VERBS[verb](store)
                 assert caught.value.retry_after == pytest.approx(seconds, abs=5)
-                assert time.monotonic() - begin < 3
+                assert time.monotonic() - begin < 6
                 assert len(server.requests) == 1
 
     @pytest.mark.parametrize("milliseconds", ["9" * 400, "9" * 5000, "-1", "1e3", "soon"])
@@ -189,7 +189,7 @@ class RemoteFaults:
 
     @pytest.mark.parametrize("verb", VERBS)
     async def test_silence(self, cloud, verb):
-        async with cloud.server(Reply(silent=5)) as server, cloud.make(server.url, read_timeout=0.2) as store:
+        async with cloud.server(Reply(silent=30)) as server, cloud.make(server.url, read_timeout=0.6) as store:
             with pytest.raises(errors.AttemptTimeout) as caught:
                 await VERBS[verb](store)
             assert caught.value.sent
@@ -387,8 +387,9 @@ class RemoteFaults:
             await store.set("a/k", b"still works")
             assert await store.get("a/k") == b"still works"
             await store.aclose()
-            await asyncio.sleep(0.05)
-            assert server.connections == 0
+            async with asyncio.timeout(30):
+                while server.connections:
+                    await asyncio.sleep(0.001)
 
     async def test_certificates_are_checked(self, cloud, tmp_path):
         context, certificate = await asyncio.to_thread(certified, tmp_path)

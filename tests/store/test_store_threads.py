@@ -75,17 +75,18 @@ async def test_cancelled_means_finished(cancel):
 
 
 async def test_cancelled_in_the_queue_means_never_started():
-    threads, gauge = Threads(1), Gauge()
-    first = asyncio.create_task(threads.run(gauge.work, 0.1))
-    await asyncio.sleep(0.03)
-    second = asyncio.create_task(threads.run(gauge.work, 0.1))
-    await asyncio.sleep(0.03)
+    threads, gauge, release = Threads(1), Gauge(), threading.Event()
+    first = asyncio.create_task(threads.run(release.wait, 60))
+    second = asyncio.create_task(threads.run(gauge.work, 0))
+    while not threads.waiting:
+        await asyncio.sleep(0.001)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    assert await first == "done"
-    await asyncio.sleep(0.03)
-    assert gauge.ended == 1
+    release.set()
+    assert await first
+    assert await threads.run(lambda: "the next") == "the next"
+    assert gauge.begun == 0
 
 
 async def test_the_bound_holds_under_timeouts():
@@ -159,8 +160,9 @@ async def test_idle_threads_keep_nothing_alive(finish):
         task.cancel()
     await asyncio.wait([task])
     del big, task
-    await asyncio.sleep(0.01)
-    assert alive() is None
+    async with asyncio.timeout(30):
+        while alive() is not None:
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.every_loop

@@ -19,7 +19,7 @@ from asynczarr.codec import pool
 from asynczarr.stream.decode import TOGETHER_BYTES
 from asynczarr.stream.limits import MAX_REQUESTS
 
-from .support import SpyStore, SyncSpyStore, blocking, filled, nothing_left, sleeping
+from .support import SpyStore, SyncSpyStore, blocking, filled, nothing_left, sleeping, until
 
 CHUNK = 64 * 64 * 8
 COST = 2 * CHUNK
@@ -107,8 +107,9 @@ async def test_slices_read_one_slab_ahead() -> None:
     array = await filled(SpyStore(script=sleeping(0)), **LARGE)
     async with array.stream_slices(0, max_bytes=4 * 64 * 1024 * 8) as stream:
         await anext(stream)
+        await until(lambda: array.store.count("get") == 2 * 16)
         await asyncio.sleep(0.05)
-        assert array.store.count("get") == 2 * 16
+        assert array.store.count("get") == 2 * 16, "and no further"
     array.store.forget()
     async with array.stream_slices(0, max_bytes=64 * 1024 * 8) as stream:
         await anext(stream)

@@ -122,7 +122,7 @@ async def test_aclose_while_another_task_waits(array: az.Array) -> None:
             waiting = asyncio.ensure_future(_count(stream))
             await asyncio.sleep(0.005)
             await stream.aclose()
-            assert await asyncio.wait_for(waiting, 1) == 0
+            assert await asyncio.wait_for(waiting, 30) == 0
             assert stream.bytes_alive == 0
 
 

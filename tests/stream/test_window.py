@@ -122,7 +122,7 @@ async def test_cancelled_jobs_of_others() -> None:
         for task in asyncio.all_tasks() - before:
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(window.pop(), 1)
+            await asyncio.wait_for(window.pop(), 30)
         await window.aclose()
         assert window.budget.used == 0
 

@@ -56,17 +56,17 @@ async def test_it_passes_everything_on(server, proxy, http):
 async def test_latency_does_not_add_up(proxy, http):
     """1 MiB is many packets, and all of them are under way at once."""
     await _get(http)
-    proxy.latency = 0.05
+    proxy.latency = 0.25
     begin = time.monotonic()
     assert await _get(http) == DATA
-    assert 0.1 <= time.monotonic() - begin < 0.3
+    assert 0.5 <= time.monotonic() - begin < 3, "16 pieces of 64 KiB would need 4 s"
 
 
 async def test_bandwidth_is_shared(proxy, http):
-    proxy.bandwidth = 10 * len(DATA)
+    proxy.bandwidth = 4 * len(DATA)
     begin = time.monotonic()
     assert await asyncio.gather(_get(http), _get(http)) == [DATA, DATA]
-    assert 0.19 < time.monotonic() - begin < 0.5
+    assert 0.48 < time.monotonic() - begin < 4
 
 
 @pytest.mark.parametrize(("moment", "stored"), [("before", False), ("after", True)])
@@ -74,7 +74,7 @@ async def test_bandwidth_is_shared(proxy, http):
 async def test_a_write_without_an_answer(server, proxy, http, how, moment, stored):
     proxy.faults = Scripted(WireFault(**{how: moment}), verbs=["PUT"])
     with pytest.raises((aiohttp.ClientOSError, TimeoutError)):
-        async with asyncio.timeout(0.2), http.put("/b/new", data=b"1"):
+        async with asyncio.timeout(1.5), http.put("/b/new", data=b"1"):
             pass
     assert ("new" in server.bucket.objects) is stored
     assert proxy.verbs("new") == ["PUT"]

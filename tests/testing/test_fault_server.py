@@ -128,7 +128,7 @@ async def test_multipart_and_batch_delete(server, http):
 async def test_a_write_without_an_answer(server, http, how, moment, stored):
     server.faults = Scripted(WireFault(**{how: moment}), verbs=["PUT"])
     with pytest.raises((aiohttp.ClientOSError, TimeoutError)):
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(1.5):
             await _put(http, "/b/new", b"1")
     assert ("new" in server.bucket.objects) is stored
     assert server.verbs("new") == ["PUT"]
@@ -184,9 +184,9 @@ async def test_slow_ones(server, http):
         begin = time.monotonic()
         assert await _get(http) == (200, DATA)
         assert time.monotonic() - begin >= least
-    server.faults = Scripted(WireFault(bandwidth=10))
+    server.faults = Scripted(WireFault(bandwidth=3))
     async with http.get("/b/k") as answer:
-        assert len(await answer.content.read(3)) < 3
+        assert len(await answer.content.read(8)) < 8, "that would take more than two seconds"
 
 
 async def test_stale_listings_and_duplicates(server, http):
@@ -196,11 +196,13 @@ async def test_stale_listings_and_duplicates(server, http):
         server.faults = Scripted(WireFault(stale=stale))
         _, body = await _get(http, "/b?list-type=2")
         assert [part.partition(b"<")[0] for part in body.split(b"<Key>")[1:]] == keys
-    server.faults = Scripted(WireFault(duplicate=0.02), verbs=["PUT"])
+    server.faults = Scripted(WireFault(duplicate=1.5), verbs=["PUT"])
     assert await _put(http, "/b/new", b"2") == 200
     assert await _put(http, "/b/new", b"3") == 200
-    await asyncio.sleep(0.04)
-    assert server.bucket.objects["new"].data == b"2", "the duplicate came late and has undone a newer write"
+    assert server.bucket.objects["new"].data == b"3"
+    async with asyncio.timeout(30):
+        while server.bucket.objects["new"].data != b"2":  # the duplicate comes late and undoes a newer write
+            await asyncio.sleep(0.01)
 
 
 async def test_a_value_can_change_behind_a_reader(server, http):
