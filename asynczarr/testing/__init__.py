@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .clock import VirtualClock
 from .fault_proxy import FaultProxy
 from .fault_server import FaultServer
-from .faulty import Fault, FaultyStore
+from .faults import Fault
+from .faulty import FaultyStore
 from .history import History, Operation, linearize
 from .keys import HOSTILE_KEYS, HOSTILE_PREFIXES, ODD_KEYS
 from .wire_faults import Drawn, Scripted, WireFault, seed
@@ -35,14 +36,16 @@ __all__ = [
     "seed",
 ]
 
+_WITH_ASSERTIONS = ("store_suite", "listing_suite", "conditions_suite", "many_suite", "asking")
+
 
 def __getattr__(name: str) -> object:
     if name == "StoreContract":
-        module = f"{__name__}.store_suite"
-        if module not in sys.modules:
+        modules = [f"{__name__}.{module}" for module in _WITH_ASSERTIONS]
+        if modules[0] not in sys.modules:
             import pytest
 
-            pytest.register_assert_rewrite(module)  # failed assertions show their values
+            pytest.register_assert_rewrite(*modules)  # failed assertions show their values
         from .store_suite import StoreContract
 
         return StoreContract
