@@ -6,15 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Self
 
-from ...errors import (
-    AlreadyExists,
-    Forbidden,
-    IntegrityError,
-    PreconditionFailed,
-    StoreError,
-    Unauthenticated,
-    Unavailable,
-)
+from ...errors import IntegrityError, PreconditionFailed, Unavailable
 from ...types import ByteRange, BytesLike, ObjectInfo, Parts, Version
 from ..base import Capabilities
 from ..conditions import expect, one_condition
@@ -23,7 +15,7 @@ from ..fileio import frozen
 from ..finishing import finished
 from ..guarded import GuardedStore
 from ..keys import is_valid_key
-from .client import Collections, MongoClients, failures
+from .client import MongoClients, failures
 from .files import drop_quietly, read, sweep, upload
 from .url import MongoAddress
 
@@ -32,8 +24,6 @@ __all__ = ["MongoStore"]
 _BATCH = 1000
 _READS = 8  # of a value that is overwritten again and again while it is read
 _LARGEST_INLINE = 15 * 2**20  # a document has at most 16 MiB
-
-_REFUSED = (AlreadyExists, PreconditionFailed, Forbidden, Unauthenticated)
 
 
 class MongoStore(GuardedStore):
@@ -169,6 +159,8 @@ class MongoStore(GuardedStore):
         """See ``Store.set``. A cancelled write may still land."""
         from bson import ObjectId
 
+        from .pointing import put, put_file
+
         one_condition(create, if_version)
         with self._writing(key):
             name, data, version = self._name(key), frozen(value), ObjectId()
@@ -181,17 +173,19 @@ class MongoStore(GuardedStore):
                 "metadata": [[*item] for item in (metadata or {}).items()],
             }
             if len(data) <= self._inline:
-                await _point(at, {**document, "data": data}, create, if_version)
+                await put(at, {**document, "data": data}, create, if_version)
             else:
                 await upload(at, version, name, data)
                 document |= {"file": version, "chunk": self._chunk_size}
-                await finished(_point_to_file(at, document, create, if_version))
+                await finished(put_file(at, document, create, if_version))
             return str(version)
 
     async def delete(self, key: str, *, if_version: Version | None = None) -> None:
         """See ``Store.delete``."""
+        from .pointing import condition
+
         with self._writing(key):
-            which = _condition(self._name(key), if_version)
+            which = condition(self._name(key), if_version)
             at = await self._clients.get()
             with failures():
                 old = await at.keys.find_one_and_delete(which, projection={"file": 1})
@@ -266,40 +260,3 @@ class MongoStore(GuardedStore):
 
     def _name(self, key: str) -> str:
         return self._prefix + key
-
-
-async def _point(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> None:
-    """Put a document in place of the old one, in one request, and remove the file of the old one, if it had any."""
-    from pymongo.errors import DuplicateKeyError
-
-    with failures():
-        if create:
-            try:
-                await at.keys.insert_one(document)
-            except DuplicateKeyError as error:
-                raise AlreadyExists("the key exists") from error
-            return
-        which = _condition(document["_id"], if_version)
-        old = await at.keys.find_one_and_replace(which, document, projection={"file": 1}, upsert=if_version is None)
-    if old is None and if_version is not None:
-        raise PreconditionFailed("the stored version is another one, or the key is missing")
-    if old is not None and "file" in old:
-        await drop_quietly(at, [old["file"]])
-
-
-async def _point_to_file(at: Collections, document: dict[str, Any], create: bool, if_version: Version | None) -> None:
-    try:
-        await _point(at, document, create, if_version)
-    except StoreError as error:
-        # Refused, or never sent: nothing points to the file. If that is not certain, the file has to stay.
-        if isinstance(error, _REFUSED) or not getattr(error, "sent", True):
-            await drop_quietly(at, [document["file"]])
-        raise
-
-
-def _condition(name: str, if_version: Version | None) -> dict[str, Any]:
-    from bson import ObjectId
-
-    if if_version is None:
-        return {"_id": name}
-    return {"_id": name, "version": ObjectId(if_version) if ObjectId.is_valid(if_version) else None}

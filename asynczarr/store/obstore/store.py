@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -26,6 +23,7 @@ from ..network.together import together
 from .answers import attributes_of, condition, metadata_of, reading, version_of
 from .errors import PastTheEnd, Unranged, is_missing, obstore_error
 from .opening import CLOUDS, address, capabilities, make_store, service
+from .process import check_process
 
 if TYPE_CHECKING:
     from obstore import Attributes, GetOptions, ListStream, ObjectMeta, PutMode
@@ -38,24 +36,6 @@ T = TypeVar("T")
 _ALL = ByteRange()
 _PAGE = 1000
 _AT_ONCE = 32  # requests of one call
-
-_PUT_DOWN = 0.1  # seconds: far more than obstore's threads need to get a turn
-
-
-@atexit.register
-def _wait_for_threads() -> None:
-    """Let obstore's threads put down what they hold of Python after the last answer.
-
-    They need the GIL for that. One that asks for it while Python is ending aborts the process, which had done all that
-    it should: one in eight did on a busy machine.
-    """
-    time.sleep(_PUT_DOWN)
-
-
-class _Process:
-    """The process whose threads obstore uses: they do not survive a fork, and calls would wait for them forever."""
-
-    user: int | None = None
 
 
 class ObstoreStore(GuardedStore):
@@ -298,7 +278,4 @@ class ObstoreStore(GuardedStore):
 
     def _check_usable(self) -> None:
         super()._check_usable()
-        if _Process.user != os.getpid():
-            if _Process.user is not None:
-                raise Unsupported("obstore does not survive a fork: start processes by spawn or forkserver")
-            _Process.user = os.getpid()
+        check_process()
