@@ -8,11 +8,12 @@ from functools import cached_property, lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from ..errors import AsyncZarrError, CodecError, MetadataError
+from ..errors import AsyncZarrError, CodecError
 from ..metadata.node import NamedConfig
 from ..telemetry import events, hooks
 from ..types import BytesLike
 from .base import Array, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec, ManyCodec
+from .order import check_order
 from .registry import load_codec
 from .trace import coded
 
@@ -23,8 +24,6 @@ __all__ = ["CodecChain"]
 
 _Part: TypeAlias = Codec | NamedConfig
 """A codec, or the configuration of one that is unknown and may be ignored."""
-
-_RANK = {"array->array": 0, "array->bytes": 1, "bytes->bytes": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class CodecChain:
     def __init__(self, parts: Sequence[Codec | NamedConfig], spec: ChunkSpec) -> None:
         self._parts = tuple(parts)
         codecs = [part for part in self._parts if not isinstance(part, NamedConfig)]
-        _check_order(codecs)
+        check_order(codecs)
         self.spec = self.array_spec = spec
         self.writable = len(codecs) == len(self._parts)
         self.heavy = any(codec.heavy for codec in codecs)
@@ -282,20 +281,3 @@ def _to_config(codec: Codec) -> NamedConfig:
 
 def _bound_text(step: _Bound) -> str:
     return f"at most {step.limit}" if step.exact is None else str(step.exact)
-
-
-def _check_order(codecs: Sequence[Codec]) -> None:
-    if not codecs:
-        raise MetadataError("a codec chain needs an array -> bytes codec; it is empty")
-    rank = 0
-    for codec in codecs:
-        here = _RANK[codec.kind]
-        if here < rank:
-            raise MetadataError(f"an {codec.kind} codec cannot follow one that makes bytes", codec=codec.name)
-        if here == rank == 1:
-            raise MetadataError("a codec chain has one array -> bytes codec, this is the second", codec=codec.name)
-        if here == 2 and rank == 0:
-            raise MetadataError("a bytes -> bytes codec needs an array -> bytes codec before it", codec=codec.name)
-        rank = here
-    if rank == 0:
-        raise MetadataError("a codec chain needs an array -> bytes codec", codec=codecs[-1].name)
