@@ -6,7 +6,8 @@ the chunk, is refused under every name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +20,7 @@ from ..types import BytesLike
 from .base import Array, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec, CodecKind
 from .numcodecs_ import numcodecs_class
 
-__all__ = ["SLACK", "external_codec", "refuse_pickle", "v2_external"]
+__all__ = ["SLACK", "external_codec", "failed", "refuse_pickle", "refused", "v2_external"]
 
 SLACK = 2**20
 """Bytes that a codec of others may add beyond twice the size of what it is given."""
@@ -70,8 +71,27 @@ def v2_external(name: str, parameters: Mapping[str, Any], *, in_bytes: bool) -> 
     library = _library(name)
     if library is None:
         return None
-    made = type("_External", (_OnBytes if in_bytes else _OnArray,), {"name": name, "library": library})
-    return cast("Any", made).from_config(parameters)  # type: ignore[no-any-return]  # made just above
+    made: Any = type("_External", (_OnBytes if in_bytes else _OnArray,), {"name": name, "library": library})
+    codec: Codec = made.from_config(parameters)
+    return codec
+
+
+@contextmanager
+def refused(what: str, codec: str) -> Iterator[None]:
+    """Whatever a library raises is a MetadataError: it refuses the configuration, or the chunk."""
+    try:
+        yield
+    except Exception as error:  # code of others raises what it likes
+        raise MetadataError(f"its library refuses the {what}: {error}", codec=codec) from error
+
+
+@contextmanager
+def failed(direction: str, codec: str) -> Iterator[None]:
+    """Whatever a library raises is a CodecError: it could not encode, or decode."""
+    try:
+        yield
+    except Exception as error:  # code of others raises what it likes
+        raise CodecError(f"{direction} failed: {type(error).__name__}: {error}", codec=codec) from error
 
 
 @cache
@@ -115,10 +135,8 @@ class _External:
     @classmethod
     def from_config(cls, configuration: Mapping[str, Any]) -> Self:
         """Make the codec; raises MetadataError if its library refuses the configuration."""
-        try:
+        with refused("configuration", cls.name):
             return cls(dict(configuration), cls.library.from_config(dict(configuration)))
-        except Exception as error:  # code of others raises what it likes
-            raise MetadataError(f"its library refuses the configuration: {error}", codec=cls.name) from error
 
     def to_config(self) -> dict[str, Any]:
         """The configuration as it was given."""
@@ -128,10 +146,8 @@ class _External:
         return _rebuild, (self.name, self.kind == "bytes->bytes", self.config, self.spec)
 
     def _run(self, direction: str, data: Any) -> Any:
-        try:
+        with failed(direction, self.name):
             return getattr(self.codec, direction)(data)
-        except Exception as error:  # code of others raises what it likes
-            raise CodecError(f"{direction} failed: {type(error).__name__}: {error}", codec=self.name) from error
 
 
 def _rebuild(name: str, in_bytes: bool, config: Mapping[str, Any], spec: ChunkSpec | None) -> Any:

@@ -70,7 +70,8 @@ def get_codec_class(name: str) -> type[Codec]:
     elif isinstance(found, str):
         module, _, attribute = found.partition(":")
         found = _codecs[name] = getattr(import_module(module), attribute)
-    return found  # type: ignore[no-any-return]  # an entry point may be anything
+    codec: type[Codec] = found
+    return codec
 
 
 def load_codec(config: NamedConfig) -> Codec | NamedConfig:

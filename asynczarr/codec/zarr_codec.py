@@ -14,7 +14,7 @@ from ..errors import CodecError, MetadataError
 from ..metadata.dtypes import DataType
 from ..types import BytesLike
 from .base import Array, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, ChunkSpec, Codec
-from .external import SLACK
+from .external import SLACK, failed, refused
 
 __all__ = ["zarr_codec"]
 
@@ -52,10 +52,8 @@ class _Zarr:
         """Make the codec; raises MetadataError if zarr-python's class refuses the configuration."""
         config = dict(configuration)
         document = {"name": cls.name, "configuration": config} if config else {"name": cls.name}
-        try:
+        with refused("configuration", cls.name):
             return cls(config, cls.library.from_dict(document))
-        except Exception as error:  # code of others raises what it likes
-            raise MetadataError(f"its library refuses the configuration: {error}", codec=cls.name) from error
 
     def to_config(self) -> dict[str, Any]:
         """The configuration as it was given."""
@@ -65,22 +63,18 @@ class _Zarr:
         return _rebuild, (self.name, self.config, self.spec)
 
     def _bound(self, spec: ChunkSpec) -> Self:
-        try:
+        with refused("chunk", self.name):
             described = _describe(spec)
             codec = self.codec.evolve_from_array_spec(described)
-        except Exception as error:  # code of others raises what it likes
-            raise MetadataError(f"its library refuses the chunk: {error}", codec=self.name) from error
         return type(self)(self.config, codec, spec, described)
 
     def _run(self, direction: str, data: Any) -> Any:
-        try:
+        with failed(direction, self.name):
             function = getattr(self.codec, f"_{direction}_sync", None)
             if function is not None:
                 made = function(data, self.array_spec)
             else:
                 made = _drive(getattr(self.codec, f"_{direction}_single")(data, self.array_spec))
-        except Exception as error:  # code of others raises what it likes
-            raise CodecError(f"{direction} failed: {type(error).__name__}: {error}", codec=self.name) from error
         if made is None:
             raise CodecError(f"{direction} made nothing", codec=self.name)
         return made
@@ -139,11 +133,9 @@ class _ArrayArray(_Zarr, ArrayArrayCodec):
 
     def bind(self, spec: ChunkSpec) -> tuple[Self, ChunkSpec]:
         bound = self._bound(spec)
-        try:
+        with refused("chunk", self.name):
             made = bound.codec.resolve_metadata(bound.array_spec)
             dtype = DataType.from_v3(made.dtype.to_json(zarr_format=3))
-        except Exception as error:  # code of others raises what it likes
-            raise MetadataError(f"its library refuses the chunk: {error}", codec=self.name) from error
         return bound, ChunkSpec(tuple(made.shape), dtype, made.fill_value)
 
     def encode(self, array: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import import_module
 from math import prod
 from types import ModuleType
 from typing import Any, ClassVar, Self
@@ -157,7 +158,6 @@ def _demote(array: Array, dtype: np.dtype[Any]) -> Array:
 @cache
 def _library() -> ModuleType:
     try:
-        import zfpy
+        return import_module("zfpy")
     except ImportError as error:
         raise MetadataError("the zfp codec needs zfpy: install asynczarr[codecs]", codec="zfp") from error
-    return zfpy  # type: ignore[no-any-return]  # it has no types

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import CodecError, MetadataError
+from ...metadata.dtypes import Complex
 from ...types import BytesLike
 from ..base import Array, ArrayBytesCodec, ChunkSpec, CodecKind
 from .base import Configured, Parameter, Parameters, integer, number, one_of, optional
@@ -77,7 +78,7 @@ class PCodec(_Numeric):
     def _numbers(self, spec: ChunkSpec) -> np.dtype[Any] | None:
         if spec.dtype.kind in ("datetime", "timedelta"):
             return np.dtype(np.int64)
-        parts = spec.dtype.component if spec.dtype.kind == "complex" else spec.dtype  # type: ignore[attr-defined]  # complex
+        parts = spec.dtype.component if isinstance(spec.dtype, Complex) else spec.dtype
         return super()._numbers(replace(spec, dtype=parts))
 
     def encode(self, array: Array) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -138,10 +139,8 @@ class MsgPack2(_Nested):
 
     def bind(self, spec: ChunkSpec) -> Self:
         """The codec for chunks of `spec`; raises MetadataError as :class:`Json2`, and if msgpack is not installed."""
-        try:
-            import msgpack  # noqa: F401 - only whether it is there
-        except ImportError as error:
-            raise MetadataError("msgpack2 needs: pip install 'asynczarr[codecs]'") from error
+        if find_spec("msgpack") is None:
+            raise MetadataError("msgpack2 needs: pip install 'asynczarr[codecs]'")
         return super().bind(spec)
 
     def encode(self, array: Array) -> bytes:
