@@ -12,6 +12,7 @@ from asynczarr.errors import Throttled
 from asynczarr.middleware import Cache, Coalesce, Hedge, Limit, Prefix, Throttle
 from asynczarr.store import MemoryStore
 from asynczarr.testing import Fault, FaultyStore, StoreContract
+from tests.waiting import until
 
 from .harness import Turns, others
 
@@ -69,9 +70,7 @@ async def test_a_stream_that_is_left_leaves_no_token():
     array = await az.open_array(Prefix(store, "one"))
     async for _ in array.stream_chunks():
         break
-    async with asyncio.timeout(30):
-        while others():
-            await asyncio.sleep(0.001)
+    await until(lambda: not others())
     assert store.inner.in_flight == (0, 0)
 
 

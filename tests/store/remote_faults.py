@@ -23,6 +23,7 @@ from asynczarr.middleware import Resume
 from asynczarr.store.answer import watch_answer
 from asynczarr.store.base import Store
 from asynczarr.types import ByteRange
+from tests.waiting import until
 
 from .bucket_scripts import Service
 from .scripted_http import HANG, Reply, Request, ScriptedServer
@@ -387,9 +388,7 @@ class RemoteFaults:
             await store.set("a/k", b"still works")
             assert await store.get("a/k") == b"still works"
             await store.aclose()
-            async with asyncio.timeout(30):
-                while server.connections:
-                    await asyncio.sleep(0.001)
+            await until(lambda: not server.connections)
 
     async def test_certificates_are_checked(self, cloud, tmp_path):
         context, certificate = await asyncio.to_thread(certified, tmp_path)

@@ -17,6 +17,7 @@ from asynczarr.middleware import Resume
 from asynczarr.store import HTTPStore
 from asynczarr.store.answer import watch_answer
 from asynczarr.types import ByteRange, Parts
+from tests.waiting import until
 
 from .scripted_http import Reply, ScriptedServer
 
@@ -403,9 +404,7 @@ async def test_cancelled_anywhere_nothing_is_left():
             assert [task for task in left if not any(name in repr(task) for name in theirs)] == []
         assert len(await store.get("k")) == 1 << 20
         await store.aclose()
-        async with asyncio.timeout(30):
-            while server.connections:
-                await asyncio.sleep(0.001)
+        await until(lambda: not server.connections)
 
 
 async def test_closing_with_requests_in_flight():

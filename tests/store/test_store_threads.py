@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from asynczarr.threads import Threads
+from tests.waiting import until
 
 
 class Gauge:
@@ -78,8 +79,7 @@ async def test_cancelled_in_the_queue_means_never_started():
     threads, gauge, release = Threads(1), Gauge(), threading.Event()
     first = asyncio.create_task(threads.run(release.wait, 60))
     second = asyncio.create_task(threads.run(gauge.work, 0))
-    while not threads.waiting:
-        await asyncio.sleep(0.001)
+    await until(lambda: threads.waiting)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
@@ -160,9 +160,7 @@ async def test_idle_threads_keep_nothing_alive(finish):
         task.cancel()
     await asyncio.wait([task])
     del big, task
-    async with asyncio.timeout(30):
-        while alive() is not None:
-            await asyncio.sleep(0.001)
+    await until(lambda: alive() is None)
 
 
 @pytest.mark.every_loop

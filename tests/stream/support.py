@@ -201,13 +201,6 @@ def blocking(seconds: float) -> Script:
     return lambda request: time.sleep(seconds)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds, however long a busy machine takes; fail if it never does."""
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 STORES: dict[str, Callable[[], Store]] = {
     "memory": az.MemoryStore,  # decodes small chunks on the loop
     "blocking": lambda: SyncSpyStore(script=blocking(0.0002)),

@@ -18,8 +18,9 @@ import asynczarr as az
 from asynczarr.codec import pool
 from asynczarr.stream.decode import TOGETHER_BYTES
 from asynczarr.stream.limits import MAX_REQUESTS
+from tests.waiting import until
 
-from .support import SpyStore, SyncSpyStore, blocking, filled, nothing_left, sleeping, until
+from .support import SpyStore, SyncSpyStore, blocking, filled, nothing_left, sleeping
 
 CHUNK = 64 * 64 * 8
 COST = 2 * CHUNK

@@ -21,8 +21,9 @@ from asynczarr.errors import Unavailable
 from asynczarr.middleware import ChunkCache
 from asynczarr.telemetry import events, hooks
 from asynczarr.testing import VirtualClock
+from tests.waiting import until
 
-from .support import Request, SpyStore, SyncSpyStore, chunk_key, counting, filled, nothing_left, sleeping, until
+from .support import Request, SpyStore, SyncSpyStore, chunk_key, counting, filled, nothing_left, sleeping
 
 KINDS = pytest.mark.parametrize("kind", [SpyStore, SyncSpyStore], ids=["async", "sync"])
 SHARDS = pytest.mark.parametrize("shards", [None, (8, 8)], ids=["chunks", "shards"])

@@ -15,8 +15,9 @@ import pytest
 import asynczarr as az
 from asynczarr.codec import pool
 from asynczarr.stream.read import MANY_WAITING
+from tests.waiting import until
 
-from .support import SyncSpyStore, filled, nothing_left, until
+from .support import SyncSpyStore, filled, nothing_left
 
 SPECS: dict[str, dict[str, Any]] = {
     "chunks": {"shape": (64, 64), "chunks": (8, 8), "dtype": "i4"},

@@ -15,6 +15,7 @@ import pytest
 from asynczarr.testing.fault_server import FaultServer, reset
 from asynczarr.testing.wire import Request
 from asynczarr.testing.wire_faults import Drawn, Scripted, WireFault, seed
+from tests.waiting import until
 
 DATA = bytes(range(256)) * 4
 
@@ -200,9 +201,7 @@ async def test_stale_listings_and_duplicates(server, http):
     assert await _put(http, "/b/new", b"2") == 200
     assert await _put(http, "/b/new", b"3") == 200
     assert server.bucket.objects["new"].data == b"3"
-    async with asyncio.timeout(30):
-        while server.bucket.objects["new"].data != b"2":  # the duplicate comes late and undoes a newer write
-            await asyncio.sleep(0.01)
+    await until(lambda: server.bucket.objects["new"].data == b"2")  # the duplicate comes late: a newer write is undone
 
 
 async def test_a_value_can_change_behind_a_reader(server, http):
