@@ -35,6 +35,7 @@ class Capabilities:
         sync: the store offers the blocking half (:class:`SyncStore`), safe to call from worker threads.
         blocking: a blocking call may wait for a device; ``False`` means plain memory, cheap enough for the event loop.
         many: the blocking half reads and writes several keys at once for less (:class:`ManyStore`).
+        durable: a write waits until a device has it (fsync), which takes long but does not keep the next one waiting.
     """
 
     write: bool = True
@@ -47,6 +48,7 @@ class Capabilities:
     sync: bool = False
     blocking: bool = True
     many: bool = False
+    durable: bool = False
 
 
 class Store(Protocol):

@@ -73,8 +73,9 @@ class FilesystemStore(ThreadedStore, Remade):
         self._url = Path(path).as_uri()
         self._root = Root(path, follow_symlinks=follow_symlinks, durable=durability == "full")
         self._writer = FileWriter(self._root, durability)
+        writes = not read_only
         self._capabilities = Capabilities(
-            write=not read_only, create=not read_only, cas=not read_only, versions=True, sync=True, many=True
+            write=writes, create=writes, cas=writes, versions=True, sync=True, many=True, durable=durability != "none"
         )
         self._closed = False
 

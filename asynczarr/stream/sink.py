@@ -23,13 +23,13 @@ from .coverage import Finishing
 from .edit import Edit, Patch
 from .item import Item, NDArray, Where, normalise, place_of
 from .ledger import Ledger
-from .read import MAX_BYTES, shape_of_window
+from .read import MAX_BYTES
 from .report import FailedItem, WriteReport
 from .source import Source, pull
 from .stored import StoredArray
 from .trace import StreamTrace
 from .window import Window
-from .write import edit_cost, store_edit
+from .write import edit_cost, store_edit, writes_in_flight
 
 __all__ = ["OnItemError", "Source", "WriteStreamOptions", "write_stream"]
 
@@ -88,7 +88,7 @@ class _Sink:
         self._finished: dict[Coords, int] = {}
         self._empty: set[Coords] = set()
         self._flushed = 0.0
-        slots = shape_of_window(array, options.concurrency, options.max_bytes).slots
+        slots = writes_in_flight(array, options.concurrency, options.max_bytes)
         self._budget = ByteBudget(options.max_bytes)
         self._window: Window[tuple[_Stage, Edit, bool | AsyncZarrError]]
         self._window = Window(slots=slots, budget=self._budget, ordered=False)

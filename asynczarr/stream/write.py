@@ -20,6 +20,7 @@ from ..errors import AlreadyExists, AsyncZarrError, OutcomeUnknown, Precondition
 from ..selection import Selection
 from ..store.base import ManyStore, SyncStore
 from ..telemetry import hooks
+from ..threads import Threads
 from ..types import ByteRange, BytesLike, Version
 from .budget import ByteBudget
 from .edit import TOGETHER_BYTES, Edit, Patch
@@ -31,7 +32,7 @@ from .stored import StoredArray
 from .trace import conflict, writing
 from .window import Window
 
-__all__ = ["edits", "store_edit", "write"]
+__all__ = ["edits", "store_edit", "write", "writes_in_flight"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +43,11 @@ ATTEMPTS = 1000
 
 MAX_DOUBTS = 3
 """Changes of a part whose outcome nobody knows, after which it gives up. Each one was tried again below already."""
+
+DURABLE_WRITES = 8
+"""Writes in flight for a store that waits for its device: threads that wait need no CPU."""
+
+_syncing = Threads(DURABLE_WRITES)
 
 
 def edits(
@@ -70,7 +76,7 @@ async def write(
     Raises:
         AsyncZarrError: the first failure; edits not yet started are then not written, others may or may not be.
     """
-    slots = shape_of_window(array, concurrency, max_bytes).slots
+    slots = writes_in_flight(array, concurrency, max_bytes)
     window: Window[bool | None] = Window(slots=slots, budget=ByteBudget(max_bytes), ordered=False)
     try:
         for group in _groups(array, changes, target=min(BATCH_BYTES, max_bytes // (slots + 1))):
@@ -84,9 +90,17 @@ async def write(
         await window.aclose()
 
 
+def writes_in_flight(array: StoredArray, concurrency: int | None, max_bytes: int) -> int:
+    """Objects, or thread hops, that are written at a time: `concurrency`, if the caller asked for one."""
+    if concurrency is None and array.store.capabilities.durable:
+        concurrency = DURABLE_WRITES
+    return shape_of_window(array, concurrency, max_bytes).slots
+
+
 def _groups(array: StoredArray, changes: Iterable[Edit], *, target: int) -> Iterator[list[Edit]]:
     """Edits that share a thread hop: small ones that need no read, for a store that may be called there."""
-    shared = array.store.capabilities.sync and array.store.capabilities.cas
+    able = array.store.capabilities
+    shared = able.sync and able.cas and not (able.durable and hooks.active)
     group: list[Edit] = []
     cost = 0
     for edit in changes:
@@ -106,8 +120,12 @@ async def _store_group(array: StoredArray, group: list[Edit]) -> None:
     if array.chunk_cache is not None:
         for edit in group:
             array.forget(edit.key)
+    store = cast("SyncStore", array.store)
     try:
-        await pool.run(_store_group_sync, cast("SyncStore", array.store), group)
+        if store.capabilities.durable:
+            await _syncing.run(_put_group, store, group, await pool.run(_encoded, group))
+        else:
+            await pool.run(_store_group_sync, store, group)
     finally:
         for edit in group:
             array.forget(edit.key)
@@ -123,16 +141,17 @@ def _store_group_sync(store: SyncStore, group: list[Edit]) -> None:
     most = max(1, TOGETHER_BYTES // group[0].array.chunk_bytes)
     for start in range(0, len(group), most):
         some = group[start : start + most]
-        values = _encoded_together(some)
-        if values is None:
-            values = [_located_in(edit, edit.apply, None, borrow=True) for edit in some]
-        if store.capabilities.many and all(value is not None for value in values):
-            items = [(edit.key, value) for edit, value in zip(some, values, strict=True) if value is not None]
-            with suppress(StoreError):  # one by one, it will be told for which chunk
-                cast("ManyStore", store).set_many_sync(items)
-                continue
-        for edit, value in zip(some, values, strict=True):
-            _located_in(edit, _put_sync, store, edit.key, value, None, known=False)
+        _put_group(store, some, _encoded(some))
+
+
+def _put_group(store: SyncStore, group: list[Edit], values: Sequence[BytesLike | None]) -> None:
+    if store.capabilities.many and all(value is not None for value in values):
+        items = [(edit.key, value) for edit, value in zip(group, values, strict=True) if value is not None]
+        with suppress(StoreError):  # one by one, it will be told for which chunk
+            cast("ManyStore", store).set_many_sync(items)
+            return
+    for edit, value in zip(group, values, strict=True):
+        _located_in(edit, _put_sync, store, edit.key, value, None, known=False)
 
 
 def _located_in(edit: Edit, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -142,13 +161,16 @@ def _located_in(edit: Edit, function: Callable[P, T], *args: P.args, **kwargs: P
         raise _located(error, edit) from error.__cause__
 
 
-def _encoded_together(group: list[Edit]) -> Sequence[BytesLike | None] | None:
-    """New values of whole chunks; ``None`` if they have to be made one by one."""
+def _encoded(group: list[Edit]) -> Sequence[BytesLike | None]:
+    """New values of whole chunks, ``None`` for those that need none; encoded together where that is possible."""
     chain = group[0].array.chain_for(group[0].shape)
-    if len(group) == 1 or not chain.batches or any(edit.shape != group[0].shape for edit in group):
-        return None
-    chunks = [edit.plain() for edit in group]
-    return None if any(chunk is None for chunk in chunks) else chain.encode_many(cast("list[Any]", chunks))
+    if len(group) > 1 and chain.batches and all(edit.shape == group[0].shape for edit in group):
+        chunks = [edit.plain() for edit in group]
+        if all(chunk is not None for chunk in chunks):
+            values = chain.encode_many(cast("list[Any]", chunks))
+            if values is not None:
+                return values
+    return [_located_in(edit, edit.apply, None, borrow=True) for edit in group]
 
 
 def edit_cost(edit: Edit) -> int:
@@ -174,7 +196,7 @@ async def store_edit(edit: Edit) -> bool:
                 stack.enter_context(writing(edit))
             if not edit.whole or not store.capabilities.cas:
                 await stack.enter_async_context(key_lock(store, edit.key))
-            if not store.capabilities.sync:
+            if not store.capabilities.sync or store.capabilities.durable:
                 return await _store_async(edit)
             if _tiny(edit) and not store.capabilities.blocking:
                 return _store_sync(cast("SyncStore", store), edit)

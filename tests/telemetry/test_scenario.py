@@ -237,8 +237,11 @@ async def test_requests_chunks_and_codecs_belong_to_what_asked_for_them(seen: li
         assert event.chunks > 1 or isinstance(starts[event.parent], events.ChunkReadStart)
 
 
-async def test_worker_threads_tell_too(tmp_path) -> None:
-    array = await az.create_array(Telemetry(az.FilesystemStore(tmp_path)), shape=(2**20,), dtype="f8", chunks=(2**18,))
+@pytest.mark.parametrize(("durability", "requests"), [("none", 8), ("full", 4)])
+async def test_worker_threads_tell_too(tmp_path, durability: Any, requests: int) -> None:
+    """A write that waits for its device is asked for on the event loop, so that no thread for codecs waits with it."""
+    store = Telemetry(az.FilesystemStore(tmp_path, durability=durability))
+    array = await az.create_array(store, shape=(2**20,), dtype="f8", chunks=(2**18,))
     here, threads, seen = threading.get_ident(), Counter[str](), []
 
     def listen(event: Any) -> None:
@@ -250,7 +253,8 @@ async def test_worker_threads_tell_too(tmp_path) -> None:
         await array.write(np.random.default_rng(1).random(2**20))
         await array.read()
     assert threads["Encode"] == threads["Decode"] == threads["ChunkReadStop"] == 4
-    assert threads["RequestStart"] >= 8
+    assert threads["RequestStart"] == requests
+    assert len([event for event in of(seen, events.RequestStart) if "/c/" in f"/{event.key}"]) == 8
     check_spans(seen)
 
 
