@@ -196,7 +196,7 @@ async def store_edit(edit: Edit) -> bool:
                 stack.enter_context(writing(edit))
             if not edit.whole or not store.capabilities.cas:
                 await stack.enter_async_context(key_lock(store, edit.key))
-            if not store.capabilities.sync or store.capabilities.durable:
+            if not store.capabilities.sync or (store.capabilities.durable and edit.whole):
                 return await _store_async(edit)
             if _tiny(edit) and not store.capabilities.blocking:
                 return _store_sync(cast("SyncStore", store), edit)

@@ -74,13 +74,8 @@ async def write_items(array: az.Array) -> np.ndarray[Any, Any]:
     return VALUES
 
 
-async def write_parts(array: az.Array) -> np.ndarray[Any, Any]:
-    await asyncio.gather(*[array[n : n + LENGTH - 1].write(1) for n in range(0, len(VALUES), LENGTH)])
-    return (np.arange(len(VALUES)) % LENGTH < LENGTH - 1).astype("i4")
-
-
 @pytest.mark.every_loop
-@pytest.mark.parametrize("how", [write_grouped, write_singly, write_items, write_parts])
+@pytest.mark.parametrize("how", [write_grouped, write_singly, write_items])
 async def test_as_many_wait_as_there_should_be(tmp_path: Path, one_cpu: None, how: Any) -> None:
     store = Device(tmp_path, DURABLE_WRITES)
     array = await created(store)
