@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from asynczarr.codec import pool
+
 
 @pytest.fixture(scope="package", autouse=True)
 def _frozen_heap() -> Iterator[None]:
@@ -15,6 +17,15 @@ def _frozen_heap() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """The pool for codecs has a single thread."""
+    size = pool.pool_size()
+    pool.set_pool_size(1)
+    yield
+    pool.set_pool_size(size)
 
 
 def pytest_configure(config: pytest.Config) -> None:

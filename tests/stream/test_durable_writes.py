@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import asynczarr as az
-from asynczarr.codec import pool
 from asynczarr.codec.chain import CodecChain
 from asynczarr.stream.write import DURABLE_WRITES
 from asynczarr.types import BytesLike
@@ -47,14 +46,6 @@ class Device(az.FilesystemStore):
         super().set_many_sync(items)
 
 
-@pytest.fixture
-def one_cpu() -> Iterator[None]:
-    size = pool.pool_size()
-    pool.set_pool_size(1)
-    yield
-    pool.set_pool_size(size)
-
-
 async def created(store: az.FilesystemStore, **spec: Any) -> az.Array:
     return await az.create_array(store, shape=CHUNKS * LENGTH, dtype="i4", **{"chunks": LENGTH, **spec})
 
@@ -76,7 +67,7 @@ async def write_items(array: az.Array) -> np.ndarray[Any, Any]:
 
 @pytest.mark.every_loop
 @pytest.mark.parametrize("how", [write_grouped, write_singly, write_items])
-async def test_as_many_wait_as_there_should_be(tmp_path: Path, one_cpu: None, how: Any) -> None:
+async def test_as_many_wait_as_there_should_be(tmp_path: Path, one_thread: None, how: Any) -> None:
     store = Device(tmp_path, DURABLE_WRITES)
     array = await created(store)
     store.calls.clear()
@@ -88,7 +79,7 @@ async def test_as_many_wait_as_there_should_be(tmp_path: Path, one_cpu: None, ho
 
 @pytest.mark.parametrize("how", [write_grouped, write_singly, write_items])
 async def test_encoding_waits_for_a_thread_of_the_pool(
-    tmp_path: Path, one_cpu: None, how: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, one_thread: None, how: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_work = threading.Lock()
     encode = CodecChain.encode
@@ -125,7 +116,9 @@ async def test_who_asks_for_less_gets_less(tmp_path: Path, durability: Any) -> N
                 with lock:
                     at_once -= 1
 
-    array = await created(Counting(tmp_path, durability=durability))
+    store = Counting(tmp_path, durability=durability)
+    assert store.capabilities.durable == (durability != "none")
+    array = await created(store)
     await array.write(VALUES, concurrency=1, max_bytes=4 * LENGTH * 4)
     assert most == 1
     np.testing.assert_array_equal(await array.read(), VALUES)

@@ -219,25 +219,20 @@ async def test_a_source_may_reuse_its_buffer(kind: Any, source: str) -> None:
     np.testing.assert_array_equal(await array.read(), VALUES)
 
 
-async def test_a_source_that_waits_for_what_was_written() -> None:
+async def test_a_source_that_waits_for_what_was_written(one_thread: None) -> None:
     """With one thread for codecs only, a blocking source must not be what occupies it."""
-    pool_size = pool.pool_size()
-    pool.set_pool_size(1)
-    try:
-        array = await az.create_array(SyncSpyStore(), **{**SPEC, "shards": None})
-        landed = threading.Event()
+    array = await az.create_array(SyncSpyStore(), **{**SPEC, "shards": None})
+    landed = threading.Event()
 
-        def items() -> Iterator[Any]:
-            yield (0, 0), VALUES[:4, :2]
-            assert landed.wait(5), "the first item was not written before the second was asked for"
-            yield (1, 1), VALUES[4:8, 2:4]
+    def items() -> Iterator[Any]:
+        yield (0, 0), VALUES[:4, :2]
+        assert landed.wait(5), "the first item was not written before the second was asked for"
+        yield (1, 1), VALUES[4:8, 2:4]
 
-        array.store.script = lambda request: landed.set()
-        async with asyncio.timeout(8):
-            report = await array.write_stream(items())
-        assert report.written == 2
-    finally:
-        pool.set_pool_size(pool_size)
+    array.store.script = lambda request: landed.set()
+    async with asyncio.timeout(8):
+        report = await array.write_stream(items())
+    assert report.written == 2
 
 
 # Everything else.

@@ -163,7 +163,7 @@ class _Token(Token):
         begun = time.monotonic(), time.time()
         try:
             answer = await self.refresh(timeout=_TOKEN_TIMEOUT)
-        except Exception as error:
+        except Exception as error:  # of aiohttp, of the system, or of a key file that is none
             raise self._error(error) from error
         self.access_token: str | None = answer.value
         self._begun, self._seconds = begun, _REFRESH_AFTER * answer.expires_in

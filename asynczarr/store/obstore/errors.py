@@ -25,6 +25,7 @@ from ...errors import (
 __all__ = ["PastTheEnd", "Unranged", "is_missing", "obstore_error"]
 
 _STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})").search
+# By the names of the classes, obstore's and Python's, so that nothing of obstore is imported here.
 _KINDS: dict[str, type[StoreError]] = {
     "AlreadyExistsError": AlreadyExists,
     "FileNotFoundError": NotFound,

@@ -55,6 +55,7 @@ class ObstoreStore(GuardedStore):
         with extra("obstore", store=self._url):
             import obstore.exceptions
         self._obstore, self._store = obstore, store
+        # Python's own are what obstore raises besides its own: also for what the service cannot do.
         self._errors = (obstore.exceptions.BaseError, NotImplementedError, OSError, ValueError)
         self._capabilities = capabilities(store, read_only=read_only)
         kind = type(store).__name__
@@ -149,7 +150,7 @@ class ObstoreStore(GuardedStore):
                 done = await self._obstore.put_async(
                     self._store, key, self._flat(value), mode=mode, attributes=attributes, use_multipart=False
                 )
-            except Exception as error:
+            except Exception as error:  # its panics have a class that cannot be named here
                 if not self._is_obstores(error):
                     raise
                 failure = obstore_error(error)
@@ -265,7 +266,7 @@ class ObstoreStore(GuardedStore):
         """Await one call of obstore; ``None`` if it says that there is no such key."""
         try:
             return await call()
-        except Exception as error:
+        except Exception as error:  # its panics have a class that cannot be named here
             if not self._is_obstores(error):
                 raise
             if is_missing(error):
